@@ -1,0 +1,176 @@
+"""One store of a certain size in a process of its own, asked by the requests that stand on its standard input.
+
+A child of ``size.py``. Measures whole requests at the ASGI door without a server or a socket, and whole admin pages
+through Django's test client. A line in names what to ask and how often; a line out has the microseconds of each.
+"""
+# ruff: noqa: S608, T201 - no text of a stranger is in the SQL; the answers go to whoever started this
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+import django
+
+Message: TypeAlias = dict[str, Any]
+_BASE_MS: Final = 1_700_000_000_000
+_CALLS_PER_MINUTE: Final = 50
+_FLOW_COLUMNS: Final = (
+    "session_key, flow_id, sync_mode, controller_id, revision, status, notify_policy, goal, current_step,"
+    " blocked_task_id, blocked_summary, state_json, wait_json, created_at_ms, updated_at_ms"
+)
+_NUMBERS: Final = "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < %s)"
+_SEED_FLOWS: Final = (
+    f"{_NUMBERS} INSERT INTO openclaw_webhooks_flow ({_FLOW_COLUMNS}) SELECT %s, 'seed-' || i, 'managed', 'bench', 0,"
+    " 'queued', 'done_only', 'Review inbound queue', '', '', '', '{\"batch\":7,\"items\":[1,2,3]}', '',"
+    f" {_BASE_MS} + i, {_BASE_MS} + i FROM numbers"
+)
+_SEED_CALLS: Final = (
+    f"{_NUMBERS} INSERT INTO openclaw_webhooks_call (at_ms, count, route_id, action, status, client, request_id,"
+    " flow_id, duration_us, engine_us, body_bytes) SELECT {now_ms} - (%s - i) * 100, 1, %s, 'get_flow', 200,"
+    " '127.0.0.1', 'request-' || (i * 7919 % 1000003), 'seed-' || i, 900, 300, 60 FROM numbers"
+)
+_SEED_MINUTES: Final = (
+    f"{_NUMBERS} INSERT INTO openclaw_webhooks_callminute (minute_ms, route_id, outcome, count, last_at_ms)"
+    " SELECT {minute_ms} - i * 60000, %s, 'accepted', 600, {minute_ms} - i * 60000 + 59000 FROM numbers"
+)
+
+
+def main(flows: int, calls: int) -> None:
+    """Fill the store, then answer lines until there are no more."""
+    django.setup()
+    store = Store()
+    store.fill(flows, calls)
+    print("ready", flush=True)
+    with asyncio.Runner() as runner:
+        for line in sys.stdin:
+            name, _, count = line.strip().rpartition(" ")
+            print(json.dumps(store.measure(name, int(count), runner)), flush=True)
+
+
+class Store:
+    """This process's database, and the ways to ask it."""
+
+    def __init__(self) -> None:
+        """Migrate and mount; nothing is served."""
+        from django.core.asgi import get_asgi_application  # noqa: PLC0415 - importable only once Django is set up
+        from django.core.management import call_command  # noqa: PLC0415
+
+        from openclaw_webhooks.asgi import mount  # noqa: PLC0415
+        from openclaw_webhooks.runtime import get_runtime  # noqa: PLC0415
+
+        call_command("migrate", verbosity=0)
+        self._application = mount(get_asgi_application())
+        self._route = next(iter(get_runtime().routes.values()))
+        self._secret = os.environ["BENCH_SECRET"]
+        self._sources = _list_sources()
+        self._flow_id = ""
+
+    def fill(self, flows: int, calls: int) -> None:
+        """Store that many flows of the route's session and that many recorded calls, with their minutes."""
+        from django.db import connection  # noqa: PLC0415
+
+        now_ms = time.time_ns() // 1_000_000
+        minute_ms = now_ms - now_ms % 60_000
+        with connection.cursor() as cursor:
+            if flows:
+                cursor.execute(_SEED_FLOWS, [flows, self._route.session_key])
+            if calls:
+                cursor.execute(_SEED_CALLS.replace("{now_ms}", str(now_ms)), [calls, calls, self._route.route_id])
+                minutes = max(1, calls // _CALLS_PER_MINUTE)
+                cursor.execute(_SEED_MINUTES.replace("{minute_ms}", str(minute_ms)), [minutes, self._route.route_id])
+
+    def measure(self, name: str, count: int, runner: asyncio.Runner) -> list[float]:
+        """Return the microseconds of ``count`` requests of one kind."""
+        if name in PAGES:
+            return self._measure_pages(PAGES[name], count)
+        return runner.run(self._measure_actions(name, count))
+
+    async def _measure_actions(self, name: str, count: int) -> list[float]:
+        if not self._flow_id:
+            answer = json.loads(await self._post(ACTIONS["create"]))
+            self._flow_id = answer["result"]["flow"]["flowId"]
+        body = {key: self._flow_id if value == "" else value for key, value in ACTIONS[name].items()}
+        found = []
+        for _ in range(count):
+            began_ns = time.perf_counter_ns()
+            await self._post(body)
+            found.append((time.perf_counter_ns() - began_ns) / 1000)
+        return found
+
+    async def _post(self, body: Mapping[str, Any]) -> bytes:
+        answer: list[Message] = []
+        receive, send = _pipe(json.dumps(body).encode(), answer)
+        await self._application(self._build_scope(), receive, send)
+        if answer[0]["status"] != 200:
+            raise RuntimeError(f"{answer[0]['status']}: {answer[1]['body']!r}")
+        found: bytes = answer[1]["body"]
+        return found
+
+    def _build_scope(self) -> Message:
+        headers = {"content-type": "application/json", "authorization": f"Bearer {self._secret}"}
+        return {
+            "type": "http",
+            "method": "POST",
+            "path": self._route.path,
+            "client": (next(self._sources), 1),
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+
+    def _measure_pages(self, path: str, count: int) -> list[float]:
+        from django.contrib.auth import get_user_model  # noqa: PLC0415
+        from django.test import Client  # noqa: PLC0415
+
+        users = get_user_model().objects
+        client = Client(SERVER_NAME="localhost")
+        client.force_login(users.filter(is_superuser=True).first() or users.create_superuser("bench"))
+        found = []
+        for _ in range(count):
+            began_ns = time.perf_counter_ns()
+            response = client.get(path)
+            found.append((time.perf_counter_ns() - began_ns) / 1000)
+            if response.status_code != 200:
+                raise RuntimeError(f"{path}: {response.status_code}")
+        return found
+
+
+ACTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "create": {"action": "create_flow", "goal": "Review inbound queue", "stateJson": {"batch": 7, "items": [1, 2, 3]}},
+    "get": {"action": "get_flow", "flowId": ""},
+    "latest": {"action": "find_latest_flow"},
+    "summary": {"action": "get_task_summary", "flowId": ""},
+}
+"""An empty flow id stands for a flow of the store."""
+PAGES: Final[Mapping[str, str]] = {
+    "calls page": "/admin/openclaw_webhooks/call/",
+    "routes page": "/admin/openclaw_webhooks/route/",
+    "flows page": "/admin/openclaw_webhooks/flow/",
+}
+
+
+def _pipe(
+    body: bytes, answer: list[Message]
+) -> tuple[Callable[[], Awaitable[Message]], Callable[[Any], Awaitable[None]]]:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        answer.append(message)
+
+    return receive, send
+
+
+def _list_sources() -> Iterator[str]:
+    """Return client addresses, each as often as no limit minds."""
+    for number in itertools.count():
+        yield from itertools.repeat(f"127.{number // 62500 % 250}.{number // 250 % 250}.{number % 250}", 100)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,136 @@
+"""The list of calls and the page of one call."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from openclaw_webhooks.admin.call_filters import (
+    ActionFilter,
+    CodeFilter,
+    RefusedByFilter,
+    RouteFilter,
+    StatusFilter,
+    TimeFilter,
+)
+from openclaw_webhooks.admin.formatting import NOTHING, format_badge, format_duration, format_time, kind_of_status
+from openclaw_webhooks.admin.reading import LISTED_AT_MOST, ReadingAdmin
+from openclaw_webhooks.calls.statistics import fetch_hours
+from openclaw_webhooks.models import Call
+
+
+@admin.register(Call)
+class CallAdmin(ReadingAdmin):
+    """Calls, newest first. Knows how to find one by its request id and all of a flow by the flow's id."""
+
+    list_display = ("time", "route_id", "action_name", "outcome", "caller", "took", "short_flow")
+    list_filter = (TimeFilter, RouteFilter, StatusFilter, RefusedByFilter, ActionFilter, CodeFilter)
+    search_fields = ("request_id",)  # shows the box; what it does is in get_search_results
+    search_help_text = "A whole request id or a whole flow id."
+    fieldsets = (
+        (None, {"fields": ("time", "route_id", "action_name", "client", "request_id", "flow", "calls_on_flow")}),
+        ("Answer", {"fields": ("answer", "refused")}),
+        ("Cost", {"fields": ("took", "engine_took", "body_bytes")}),
+        ("Folded", {"fields": ("calls", "last_time")}),
+    )
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Call], search_term: str
+    ) -> tuple[QuerySet[Call], bool]:
+        """Find calls by a whole id, through the two indexes that are led by the hour."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        found = Call.objects.filter(at_hour__in=fetch_hours()).order_by().values_list("pk", flat=True)
+        pks = [*found.filter(request_id=term)[:LISTED_AT_MOST], *found.filter(flow_id=term)[:LISTED_AT_MOST]]
+        return queryset.filter(pk__in=pks[:LISTED_AT_MOST]), False
+
+    @admin.display(description="time")
+    def time(self, call: Call) -> str:
+        """Return when it began."""
+        return format_time(call.at_ms)
+
+    @admin.display(description="last of them")
+    def last_time(self, call: Call) -> str:
+        """Return when the last call of a folded row began."""
+        return format_time(call.last_at_ms)
+
+    @admin.display(description="action")
+    def action_name(self, call: Call) -> str:
+        """Return the action, where the call got as far as naming one."""
+        return call.action or NOTHING
+
+    @admin.display(description="answer")
+    def answer(self, call: Call) -> SafeString:
+        """Return status and code."""
+        badge = format_badge(call.status or "no answer", kind_of_status(call.status))
+        return format_html("{} {}", badge, call.code) if call.code else badge
+
+    @admin.display(description="answer")
+    def outcome(self, call: Call) -> SafeString:
+        """Return status, the code or else the step that refused, and how many calls the row stands for."""
+        badge = format_badge(call.status or "no answer", kind_of_status(call.status))
+        why = (call.code or call.refused_by or "").replace("_", " ")
+        return format_html("{} {} {}", badge, why, f"({call.count} calls)" if call.count > 1 else "")
+
+    @admin.display(description="refused by")
+    def refused(self, call: Call) -> str:
+        """Return the step that refused, in words."""
+        return (call.refused_by or NOTHING).replace("_", " ")
+
+    @admin.display(description="client")
+    def caller(self, call: Call) -> SafeString:
+        """Return the client's address, which may be a long one."""
+        return format_html('<span class="ow-id">{}</span>', call.client)
+
+    @admin.display(description="took")
+    def took(self, call: Call) -> str:
+        """Return how long it took, the mean for a folded row."""
+        mean = format_duration(call.duration_us // call.count)
+        return mean if call.count == 1 else f"{mean} each"
+
+    @admin.display(description="of that, the engine")
+    def engine_took(self, call: Call) -> str:
+        """Return the engine's part."""
+        return format_duration(call.engine_us)
+
+    @admin.display(description="calls")
+    def calls(self, call: Call) -> str:
+        """Return how many equal refusals the row stands for."""
+        return str(call.count)
+
+    @admin.display(description="flow")
+    def flow(self, call: Call) -> SafeString | str:
+        """Link to the flow; whether it is (still) in this database shows there."""
+        return self._link_to_flow(call.flow_id or "", call.flow_id or NOTHING)
+
+    @admin.display(description="flow")
+    def short_flow(self, call: Call) -> SafeString | str:
+        """Link to the flow by the start of its id, for the list."""
+        return self._link_to_flow(call.flow_id or "", (call.flow_id or NOTHING)[:8])
+
+    def _link_to_flow(self, flow_id: str, text: str) -> SafeString | str:
+        if not flow_id or flow_id.isdigit():  # a caller may send anything; digits would be a key of ours
+            return text
+        url = reverse("admin:openclaw_webhooks_flow_change", args=[quote(flow_id)], current_app=self.admin_site.name)
+        return format_html('<a href="{}" class="ow-id" title="{}">{}</a>', url, flow_id, text)
+
+    @admin.display(description="neighbours")
+    def calls_on_flow(self, call: Call) -> SafeString | str:
+        """Link to all calls on the same flow."""
+        return link_to_calls_on_flow(call.flow_id, self.admin_site.name)
+
+
+def link_to_calls_on_flow(flow_id: str | None, site_name: str) -> SafeString | str:
+    """Return a link to the list of calls on one flow."""
+    if not flow_id:
+        return NOTHING
+    url = reverse("admin:openclaw_webhooks_call_changelist", current_app=site_name)
+    return format_html('<a href="{}?{}">All calls on this flow</a>', url, urlencode({"q": flow_id}))

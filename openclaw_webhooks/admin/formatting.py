@@ -1,0 +1,59 @@
+"""How values look on the pages. Everything that comes from a caller is escaped here."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Final
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+NOTHING: Final = "-"
+_LONGEST_JSON_CHARACTERS = 100_000
+
+
+def format_time(at_ms: int | None) -> SafeString | str:
+    """Return a time in the project's zone, to the millisecond, with the exact moment for machines."""
+    if at_ms is None:
+        return NOTHING
+    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
+    local = timezone.localtime(moment) if timezone.get_current_timezone() else moment
+    text = f"{local:%Y-%m-%d %H:%M:%S}.{at_ms % 1000:03d}"
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(timespec="milliseconds"), text)
+
+
+def format_duration(duration_us: int | None) -> str:
+    """Return microseconds in the unit that a person would choose."""
+    if duration_us is None:
+        return NOTHING
+    if duration_us < 1000:
+        return f"{duration_us}\N{NO-BREAK SPACE}µs"
+    if duration_us < 1_000_000:
+        return f"{duration_us / 1000:.1f}\N{NO-BREAK SPACE}ms"
+    return f"{duration_us / 1_000_000:.2f}\N{NO-BREAK SPACE}s"
+
+
+def format_badge(text: object, kind: str) -> SafeString:
+    """Return a word with a colour that only repeats what the word says; ``kind``: good, warn, bad or quiet."""
+    return format_html('<span class="ow-badge ow-{}">{}</span>', kind, text)
+
+
+def kind_of_status(status: int) -> str:
+    """Return the kind of badge that an HTTP status gets."""
+    if status >= 500:
+        return "bad"
+    if status >= 400:
+        return "warn"
+    return "good" if status else "quiet"
+
+
+def format_json(text: str) -> SafeString | str:
+    """Return JSON text indented, as much of it as a page bears."""
+    if not text:
+        return "never set"
+    pretty = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    cut = pretty[:_LONGEST_JSON_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+    note = f"\n… {len(pretty) - len(cut)} characters more" if len(pretty) > _LONGEST_JSON_CHARACTERS else ""
+    return format_html('<pre class="ow-json" tabindex="0">{}{}</pre>', cut, note)

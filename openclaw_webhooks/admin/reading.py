@@ -1,0 +1,82 @@
+"""What all pages share: they only show, and no page counts or sorts a table of a million rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.functional import cached_property
+
+if TYPE_CHECKING:  # generic for the type checker alone
+    _Paginator = Paginator[Any]
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _Paginator, _ModelAdmin = Paginator, admin.ModelAdmin
+
+LISTED_AT_MOST: Final = 5000
+
+
+class BoundedPaginator(_Paginator):
+    """Counts no further than it lists. What lies beyond is found by filters and by search."""
+
+    is_cut = False
+    """Whether there are more; known once ``count`` was asked for."""
+
+    @cached_property
+    def count(self) -> int:
+        """Return the number of rows, ``LISTED_AT_MOST`` at most."""
+        found: int = self.object_list.order_by()[: LISTED_AT_MOST + 1].count()  # type: ignore[attr-defined]
+        self.is_cut = found > LISTED_AT_MOST
+        return min(found, LISTED_AT_MOST)
+
+
+class FixedOrderList(ChangeList):
+    """Keeps the order that an index has, also for an address that asks for another."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Return the list's own order."""
+        self.params.pop(ORDER_VAR, None)
+        return list(super().get_ordering(request, queryset))
+
+
+class ReadingAdmin(_ModelAdmin):
+    """A list and a detail page that need the permission to view, and offer nothing else."""
+
+    actions = None
+    paginator = BoundedPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_per_page = 50
+    list_max_show_all = 200
+    sortable_by = ()
+    change_list_template = "admin/openclaw_webhooks/change_list.html"
+
+    class Media:
+        """One style sheet, made of the admin's own colours."""
+
+        css = {"all": ("openclaw_webhooks/admin.css",)}  # noqa: RUF012 - read by Django as declared
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Show the list under the name of what it lists."""
+        title = str(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": f"{title[0].upper()}{title[1:]}", **(extra_context or {})})
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that cannot be sorted otherwise."""
+        return FixedOrderList
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Return no."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return no."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return no."""
+        return False

@@ -1,0 +1,169 @@
+"""Parses the ``routes`` mapping into ``RouteConfig`` values. A faulty route is left out and never takes others along.
+
+Source: specification.txt ("Configure routes"), contract.md section 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from openclaw_webhooks.conf.fields import Fields, as_object, check_text
+from openclaw_webhooks.conf.problems import Problem, ProblemKind
+from openclaw_webhooks.conf.routes import RouteConfig
+from openclaw_webhooks.conf.variables import Variables, parse_exact_variable
+from openclaw_webhooks.secrets.refs import (
+    SECRET_SOURCES,
+    InlineSecret,
+    Secret,
+    SecretRef,
+    SecretSource,
+    is_env_id,
+)
+
+
+@dataclass(slots=True)
+class _Parser:
+    """What every route needs: where the routes stand (``path``), and what ``${NAME}`` refers to (``env_alias``)."""
+
+    path: str
+    variables: Variables
+    env_alias: str
+    problems: list[Problem] = field(default_factory=list)
+
+    def parse(self, key: str, entry: object) -> RouteConfig | None:
+        """Parse one route; ``None``, and what is wrong noted, where it is faulty."""
+        place, found = f"{self.path}.{key}", list[Problem]()
+        route_id, fault = check_text(key)
+        raw = as_object(entry)
+        if fault or not route_id:
+            found.append(Problem(place, fault or "a route needs a name that is not blank"))
+        route = None
+        if raw is None:
+            found.append(Problem(place, "must be an object"))
+        else:
+            route = self._parse_fields(route_id, raw, place, found)
+        self.problems += found
+        return None if found else route
+
+    def _parse_fields(
+        self, route_id: str, raw: Mapping[str, object], place: str, found: list[Problem]
+    ) -> RouteConfig | None:
+        expanded = {
+            name: value if name == "secret" else self.variables.expand(value, f"{place}.{name}", found)
+            for name, value in raw.items()
+        }
+        fields = Fields(expanded, place, found, ProblemKind.ROUTE)
+        enabled = fields.flag("enabled", default=True)
+        path = normalise_path(fields.text("path", default=f"/plugins/webhooks/{route_id}"))
+        session_key = fields.text("sessionKey", required=True)
+        secret = self._parse_secret(fields)
+        controller_id = fields.text("controllerId", default=f"webhooks/{route_id}")
+        description = fields.note("description")
+        fields.reject_unknown()
+        if secret is None:
+            return None
+        return RouteConfig(
+            route_id=route_id,
+            path=path,
+            session_key=session_key,
+            secret=secret,
+            controller_id=controller_id,
+            description=description,
+            enabled=enabled,
+        )
+
+    def _parse_secret(self, fields: Fields) -> Secret | None:
+        if not fields.has("secret"):
+            fields.report("secret", "is required")
+            return None
+        value = fields.raw["secret"]
+        if isinstance(value, str):
+            return self._parse_text_secret(value, fields)
+        raw = as_object(value)
+        if raw is None:
+            fields.report("secret", "must be a string or a SecretRef object")
+            return None
+        return self._parse_ref(raw, fields)
+
+    def _parse_text_secret(self, value: str, fields: Fields) -> Secret | None:
+        text = fields.text("secret")
+        name = parse_exact_variable(text)
+        if name is not None and is_env_id(name):
+            return SecretRef("env", self.env_alias, name)
+        expanded, fault = check_text(self.variables.expand(value, fields.path_of("secret"), fields.problems))
+        if fault or not expanded:
+            fields.report("secret", fault or "must not be blank")
+            return None
+        return InlineSecret(expanded)
+
+    def _parse_ref(self, raw: Mapping[str, object], fields: Fields) -> SecretRef:
+        place = fields.path_of("secret")
+        expanded = {key: self.variables.expand(value, f"{place}.{key}", fields.problems) for key, value in raw.items()}
+        ref = Fields(expanded, place, fields.problems, ProblemKind.ROUTE)
+        source = ref.text("source", required=True)
+        if source and source not in SECRET_SOURCES:
+            ref.report("source", f"must be one of {', '.join(SECRET_SOURCES)}")
+        provider, secret_id = ref.text("provider", required=True), ref.text("id", required=True)
+        ref.reject_unknown()
+        return SecretRef(cast("SecretSource", source), provider, secret_id)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRoutes:
+    """Healthy routes by whether they are enabled, in the order of the configuration."""
+
+    enabled: tuple[RouteConfig, ...] = ()
+    disabled: tuple[RouteConfig, ...] = ()
+
+
+def parse_routes(
+    raw: Mapping[str, object], path: str, variables: Variables, *, env_alias: str, problems: list[Problem]
+) -> ParsedRoutes:
+    """Parse every route; ``path`` is the dotted path of the mapping."""
+    parser = _Parser(path, variables, env_alias)
+    parsed = {key: parser.parse(key, entry) for key, entry in raw.items()}
+    routes = {key: route for key, route in parsed.items() if route is not None}
+    clashing = {**_find_same_names(routes, path), **_find_same_paths(routes, path)}
+    problems += [*parser.problems, *clashing.values()]
+    healthy = [route for key, route in routes.items() if key not in clashing]
+    return ParsedRoutes(
+        tuple(route for route in healthy if route.enabled), tuple(route for route in healthy if not route.enabled)
+    )
+
+
+def normalise_path(path: str) -> str:
+    """Return the path with a leading and without one trailing slash; the root stays what it is."""
+    absolute = path if path.startswith("/") else f"/{path}"
+    return absolute[:-1] if absolute.endswith("/") and absolute != "/" else absolute
+
+
+def _find_same_names(routes: Mapping[str, RouteConfig], path: str) -> dict[str, Problem]:
+    groups = _group((route.route_id, key) for key, route in routes.items())
+    return {
+        key: Problem(f"{path}.{key}", f'is the name of two routes once trimmed: "{name}"')
+        for name, keys in groups.items()
+        for key in keys
+    }
+
+
+def _find_same_paths(routes: Mapping[str, RouteConfig], path: str) -> dict[str, Problem]:
+    groups = _group((route.path, key) for key, route in routes.items() if route.enabled)
+    return {
+        key: Problem(
+            f"{path}.{key}.path",
+            f"is {shared}, which is also the path of {', '.join(f'{path}.{other}' for other in keys if other != key)}",
+            ProblemKind.SAME_PATH,
+        )
+        for shared, keys in groups.items()
+        for key in keys
+    }
+
+
+def _group(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Gather keys by what they share, where two or more share it."""
+    groups: dict[str, list[str]] = {}
+    for shared, key in pairs:
+        groups.setdefault(shared, []).append(key)
+    return {shared: keys for shared, keys in groups.items() if len(keys) > 1}

@@ -1,0 +1,87 @@
+"""What the pipeline asks of whoever drives it, and the answer that it ends with.
+
+Each effect is a plain value that names its result and what it raises; how it is done is the door's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from openclaw_webhooks.guards.head import RequestHead
+from openclaw_webhooks.guards.limits.base import Lease, LimitKey
+from openclaw_webhooks.outcomes import Outcome
+from openclaw_webhooks.secrets.refs import Secret
+
+BODY_LIMIT_BYTES: Final = 262_144
+BODY_TIMEOUT_SECONDS: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the caller gets.
+
+    Attributes:
+        headers: Pairs in lower case, without ``content-length`` and ``connection``, which are the door's.
+        close: The connection must not be used again; the door announces that and lets the caller read the answer
+            though it may still be sending.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+    close: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CountRequest:
+    """Effect: count the request against its rate. Result: ``Verdict``; raises ``LimitStoreUnavailable``."""
+
+    key: LimitKey
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSlot:
+    """Effect: take an in-flight slot. Result: ``Lease | Verdict``; raises ``LimitStoreUnavailable``."""
+
+    key: LimitKey
+
+
+@dataclass(frozen=True, slots=True)
+class GiveSlotBack:
+    """Effect: release the slot. Result: none; raises nothing. An abandoned call releases its slot by itself."""
+
+    lease: Lease
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticate:
+    """Effect: run ``authentication_steps``. Result: whether the caller knows the secret."""
+
+    head: RequestHead
+    secret: Secret
+
+
+@dataclass(slots=True)
+class ReceiveJson:
+    """Effect: receive the body and parse it. Result: its JSON value; raises a ``BodyError``.
+
+    Attributes:
+        received_bytes: Noted by the door, whether or not the body came to a good end.
+    """
+
+    limit_bytes: int = BODY_LIMIT_BYTES
+    timeout_seconds: float = BODY_TIMEOUT_SECONDS
+    received_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunAction:
+    """Effect: make this blocking call, off any event loop. Result: the outcome and the body that tells it."""
+
+    call: Callable[[], tuple[Outcome, bytes]]
+
+
+Effect: TypeAlias = CountRequest | TakeSlot | GiveSlotBack | Authenticate | ReceiveJson | RunAction
+Steps: TypeAlias = Generator[Effect, Any, Answer]

@@ -1,0 +1,284 @@
+"""One request and its answer over ASGI: drives the pipeline on the event loop.
+
+The guards run before the first byte of the body, a slow or silent client holds no thread, and only what may wait (the
+engine's calls, a limit store over a network) leaves the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from concurrent.futures import Future
+from types import CoroutineType
+from typing import Any, Final, TypeAlias, assert_never
+
+from openclaw_webhooks.conf.routes import RouteConfig
+from openclaw_webhooks.effects import (
+    Answer,
+    Authenticate,
+    CountRequest,
+    Effect,
+    GiveSlotBack,
+    ReceiveJson,
+    RunAction,
+    Steps,
+    TakeSlot,
+)
+from openclaw_webhooks.engine_pool import Job
+from openclaw_webhooks.exceptions import BodyTimeout, BodyTooLarge, ClientGone, WebhooksError
+from openclaw_webhooks.guards.head import RequestHead
+from openclaw_webhooks.guards.json_body import parse_json
+from openclaw_webhooks.guards.limits.base import Lease, LimitKey, LimitStore, Verdict
+from openclaw_webhooks.pipeline import authentication_steps
+from openclaw_webhooks.runtime import Runtime, close_runtime, get_runtime
+from openclaw_webhooks.servers.gunicorn_asgi import forbid_reuse
+from openclaw_webhooks.servers.lingering import DEFAULT_LINGER_LIMITS
+from openclaw_webhooks.values import JsonValue
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+Application: TypeAlias = Callable[..., Awaitable[None]]
+
+LINGER_LIMITS: Final = DEFAULT_LINGER_LIMITS
+"""What a caller may cost after its refusal; the same at both doors."""
+
+
+async def serve(route: RouteConfig, scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve one call to a route over ASGI."""
+    await _Exchange(get_runtime(), scope, receive, send).serve(route)
+
+
+def find_route(path: str) -> RouteConfig | None:
+    """Return the route that a request path leads to."""
+    return get_runtime().routes.get(path)
+
+
+async def live(receive: Receive, send: Send) -> None:
+    """Answer the lifespan protocol; faulty settings stop the server from starting."""
+    await receive()
+    get_runtime()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await asyncio.to_thread(close_runtime)
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+class _Exchange:
+    """One request and its answer."""
+
+    __slots__ = ("_body_complete", "_head", "_receive", "_runtime", "_send")
+
+    def __init__(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the head; the body stays where it is until the pipeline asks for it."""
+        self._runtime = runtime
+        self._receive = receive
+        self._send = send
+        self._head = build_head(scope)
+        self._body_complete = False
+
+    async def serve(self, route: RouteConfig) -> None:
+        """Drive the pipeline to its answer and send that."""
+        steps = self._runtime.pipeline.serve(route, self._head)
+        try:
+            answer = await self._drive(steps)
+        except _CallerLeft as left:
+            left.job.leave(lambda result, error: _finish_unattended(steps, result, error))
+            raise asyncio.CancelledError from None
+        except asyncio.CancelledError:
+            steps.close()  # gives the slot back and leaves the record
+            raise
+        await self._answer(answer)
+
+    async def _drive(self, steps: Steps) -> Answer:
+        try:
+            effect = next(steps)
+            while True:
+                try:
+                    result = self._perform(effect)
+                    if isinstance(result, CoroutineType):
+                        result = await result
+                except _CallerLeft:
+                    raise
+                except Exception as error:  # noqa: BLE001 - what it means is the pipeline's to say
+                    effect = steps.throw(error)
+                else:
+                    effect = steps.send(result)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
+
+    def _perform(self, effect: Effect) -> Any:
+        """Do what the pipeline asks for, or return the coroutine that does, where it takes waiting.
+
+        Four of six effects take none, and a coroutine for each of them cost a seventh of a request's time.
+        """
+        match effect:
+            case CountRequest(key):
+                return self._ask_limits(lambda store: store.hit(key))
+            case TakeSlot(key):
+                return self._take_slot(key) if self._runtime.limit_store.blocking else self._acquire(key)
+            case GiveSlotBack(lease):
+                return self._ask_limits(lambda _store: lease.release())
+            case Authenticate(head, secret):
+                return _follow_now(authentication_steps(head, secret, self._runtime.resolver))
+            case ReceiveJson():
+                return self._receive_json(effect)
+            case RunAction(call):
+                return self._run(call)
+            case _:
+                assert_never(effect)
+
+    def _ask_limits(self, ask: Callable[[LimitStore], Verdict | None]) -> Any:
+        store = self._runtime.limit_store
+        return asyncio.to_thread(ask, store) if store.blocking else ask(store)
+
+    def _acquire(self, key: LimitKey) -> Lease | Verdict:
+        return self._runtime.limit_store.acquire(key)
+
+    async def _take_slot(self, key: LimitKey) -> Lease | Verdict:
+        """Take a slot of a blocking store; one that it hands out after the caller has left is given back."""
+        taking = asyncio.ensure_future(asyncio.to_thread(self._acquire, key))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            taking.add_done_callback(_release_unused)
+            raise
+
+    async def _run(self, call: Callable[[], Any]) -> Any:
+        """Make the engine's call in the pool; it cannot be stopped, so a caller that leaves does not free its slot."""
+        job = self._runtime.engine_pool.submit(call)
+        try:
+            return await job.future
+        except asyncio.CancelledError:
+            raise _CallerLeft(job) from None
+
+    async def _receive_json(self, effect: ReceiveJson) -> JsonValue:
+        return parse_json(await self._receive_body(effect))
+
+    async def _receive_body(self, effect: ReceiveJson) -> bytes:
+        """Receive the body whole, within its limit and its deadline."""
+        chunks: list[bytes] = []
+        effect.received_bytes = 0
+        try:
+            async with asyncio.timeout(effect.timeout_seconds):
+                while not self._body_complete:
+                    chunk = await self._receive_chunk()
+                    effect.received_bytes += len(chunk)
+                    if effect.received_bytes > effect.limit_bytes:
+                        raise BodyTooLarge("more bytes were sent than allowed")
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise BodyTimeout("the body was not complete in time") from None
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _receive_chunk(self) -> bytes:
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone("the caller closed the connection")
+        self._body_complete = not message.get("more_body", False)
+        body: bytes = message.get("body", b"")
+        return body
+
+    async def _answer(self, answer: Answer) -> None:
+        """Send the answer at once; where the body is still under way, let the caller come to read it."""
+        closes = self._ends_connection(answer)
+        if closes:
+            forbid_reuse(self._receive)
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": int(answer.status),
+                "headers": [
+                    *((name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers),
+                    (b"content-length", b"%d" % len(answer.body)),
+                    *(((b"connection", b"close"),) if closes else ()),
+                ],
+            }
+        )
+        if not self._body_complete:
+            await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
+            await self._linger()
+            await self._send({"type": "http.response.body", "body": b""})
+        else:
+            await self._send({"type": "http.response.body", "body": answer.body})
+
+    def _ends_connection(self, answer: Answer) -> bool:
+        """Tell whether nothing more can be served on the connection.
+
+        So it is where a caller waits for ``100 Continue``: it need not send its body any more, and nothing could tell
+        that body from a next request (RFC 9110 section 10.1.1).
+        """
+        return answer.close or (not self._body_complete and "expect" in self._head.headers)
+
+    async def _linger(self) -> None:
+        """Read and forget the rest of the body, within bounds, so that closing does not reset the answer away.
+
+        A caller that sends all of its body before it reads would otherwise see a broken connection and no answer
+        (RFC 9112 section 9.6). Holds no thread.
+        """
+        left_bytes = LINGER_LIMITS.received_bytes
+        with contextlib.suppress(TimeoutError, ClientGone):
+            async with asyncio.timeout(LINGER_LIMITS.total_seconds):
+                while not self._body_complete and left_bytes > 0:
+                    async with asyncio.timeout(LINGER_LIMITS.idle_seconds):
+                        left_bytes -= len(await self._receive_chunk())
+
+
+class _CallerLeft(Exception):
+    """The caller left while the engine was at work; ``job`` goes on."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self.job = job
+
+
+def _release_unused(taking: asyncio.Future[Lease | Verdict]) -> None:
+    if taking.exception() is None and not isinstance(lease := taking.result(), Verdict):
+        lease.release()
+
+
+def _finish_unattended(steps: Steps, result: Any, error: BaseException | None) -> None:
+    """Bring a call whose caller has left to its end: its slot is given back and its record says what happened."""
+    with contextlib.suppress(StopIteration):
+        effect = steps.send(result) if error is None else steps.throw(error)
+        if isinstance(effect, GiveSlotBack):
+            effect.lease.release()
+        steps.send(None)
+
+
+def _follow_now(steps: Generator[Future[str], str, bool]) -> Any:
+    """Run a generator of the pipeline to its end, or return the coroutine that does where it takes waiting."""
+    try:
+        return _follow(steps, next(steps))
+    except StopIteration as end:
+        return bool(end.value)
+
+
+async def _follow(steps: Generator[Future[str], str, bool], future: Future[str]) -> bool:
+    """Await the futures that a generator of the pipeline yields, from the first one on."""
+    try:
+        while True:
+            try:
+                value = await asyncio.shield(asyncio.wrap_future(future))
+            except WebhooksError as error:
+                future = steps.throw(error)
+            else:
+                future = steps.send(value)
+    except StopIteration as end:
+        return bool(end.value)
+
+
+def build_head(scope: Scope) -> RequestHead:
+    """Make the pipeline's request head of an ASGI scope (ASGI 3.0, "HTTP connection scope")."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        if name == "x-forwarded-for" and name in headers:
+            headers[name] = f"{headers[name]},{value}"
+        else:
+            headers.setdefault(name, value)
+    client = scope.get("client")
+    return RequestHead(method=scope["method"], headers=headers, peer=client[0] if client and client[0] else None)

@@ -1,0 +1,1 @@
+"""The app's ``manage.py`` commands: thin, each over one function of a room."""

@@ -1,0 +1,8 @@
+"""The tables of the app: flows and tasks of the embedded engine, and the record of calls."""
+
+from __future__ import annotations
+
+from openclaw_webhooks.models.calls import Call, CallMinute, Outcome, Route
+from openclaw_webhooks.models.flows import Flow, Task
+
+__all__ = ["Call", "CallMinute", "Flow", "Outcome", "Route", "Task"]

@@ -1,0 +1,169 @@
+"""Everything one worker process needs to serve routes, put together once and taken apart at its end.
+
+The only place that turns settings into objects. Made at first use, so after a server's fork; a child of a process
+that already had one starts anew, because locks, threads and connections do not survive a fork.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import logging
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+from django.db import connections
+from django.utils.module_loading import import_string
+
+from openclaw_webhooks.calls.recorder import CallRecorder, NoRecorder
+from openclaw_webhooks.conf.configuration import Configuration, get_configuration
+from openclaw_webhooks.conf.routes import RouteConfig
+from openclaw_webhooks.conf.settings import AppSettings, get_settings
+from openclaw_webhooks.engine_pool import EnginePool
+from openclaw_webhooks.engines.base import Engine
+from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Allowance, Limits, LimitStore
+from openclaw_webhooks.pipeline import Pipeline
+from openclaw_webhooks.secrets.resolver import SecretResolver
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The objects behind both doors of one process.
+
+    Attributes:
+        routes: Request path to route; a path that ends in one slash leads to the same route as the path without.
+        engine_pool: Where the ASGI door makes the engine's blocking calls.
+        notices: Sentences for the operator about how this process is run.
+    """
+
+    configuration: Configuration
+    routes: Mapping[str, RouteConfig] = field(repr=False)
+    resolver: SecretResolver
+    limit_store: LimitStore
+    engine: Engine
+    recorder: CallRecorder | NoRecorder
+    pipeline: Pipeline
+    engine_pool: EnginePool
+    notices: set[str] = field(default_factory=set)
+
+    def close(self) -> None:
+        """Finish what was begun: engine calls end, records are written, the limits let go. Takes seconds at most."""
+        self.engine_pool.close()
+        self.recorder.close()
+        self.limit_store.close()
+
+
+logger = logging.getLogger(__name__)
+
+_lock = threading.Lock()
+_current: Runtime | None = None
+
+
+def get_runtime() -> Runtime:
+    """Return this process's runtime, made at the first call.
+
+    Raises:
+        ImproperlyConfigured: If ``settings.OPENCLAW_WEBHOOKS`` is faulty.
+    """
+    runtime = _current
+    return runtime if runtime is not None else _make_current()
+
+
+def close_runtime() -> None:
+    """Take this process's runtime apart, if it has one; the next call to ``get_runtime`` makes a new one."""
+    global _current
+    with _lock:
+        runtime, _current = _current, None
+    if runtime is not None:
+        runtime.close()
+
+
+def _make_current() -> Runtime:
+    global _current  # noqa: PLW0603 - one per process by design
+    with _lock:
+        if _current is None:
+            configuration = get_configuration()
+            _report(configuration)
+            _current = build_runtime(get_settings(), configuration)
+        return _current
+
+
+def _report(configuration: Configuration) -> None:
+    """Tell the log what is wrong: a WSGI or ASGI server runs no system checks, and faulty routes answer 404."""
+    for problem in configuration.problems:
+        logger.error("%s: %s", problem.path, problem.message)
+
+
+def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtime:
+    """Put a runtime together; touches neither database nor network."""
+    engine: Engine = import_string(settings.engine)()
+    limits = build_limits(settings, configuration.routes)
+    recorder = (
+        CallRecorder(queue_size=settings.call_queue_size, flush_seconds=settings.call_flush_seconds)
+        if settings.record_calls
+        else NoRecorder()
+    )
+    return Runtime(
+        configuration=configuration,
+        routes=build_route_table(configuration),
+        resolver=SecretResolver(configuration.secrets, environ=os.environ, reuse_seconds=settings.exec_reuse_seconds),
+        limit_store=import_string(settings.limit_store).of_deployment(_deployment_name(), limits),
+        engine=engine,
+        recorder=recorder,
+        pipeline=Pipeline(
+            engine=engine,
+            sink=recorder,
+            trusted_proxies=configuration.trusted_proxies,
+            allow_real_ip_fallback=configuration.allow_real_ip_fallback,
+            limits_fail_open=settings.limits_fail_open,
+            advertised_limits=limits if settings.rate_limit_headers else None,
+        ),
+        engine_pool=EnginePool(settings.engine_threads, on_thread_end=connections.close_all),
+    )
+
+
+def build_limits(settings: AppSettings, routes: Iterable[RouteConfig]) -> Limits:
+    """Make the limits of every route: the specification's numbers where none were set."""
+    chosen = {route.path: settings.limits[route.route_id] for route in routes if route.route_id in settings.limits}
+    return Limits(
+        of_paths={
+            path: Allowance(
+                rate=limits.rate or DEFAULT_LIMITS.rate,
+                window_seconds=limits.window_seconds or DEFAULT_LIMITS.window_seconds,
+                in_flight=limits.in_flight or DEFAULT_LIMITS.in_flight,
+            )
+            for path, limits in chosen.items()
+        }
+    )
+
+
+def build_route_table(configuration: Configuration) -> dict[str, RouteConfig]:
+    """Map every path that leads to a route; a path is absolute, whatever the app is mounted under."""
+    table = {f"{route.path}/": route for route in configuration.routes}
+    return table | {route.path: route for route in configuration.routes}
+
+
+def _deployment_name() -> str:
+    """Name what shares its limits: processes with one SECRET_KEY are one deployment. The key cannot be told from it."""
+    return hashlib.sha256(f"openclaw-webhooks:{django_settings.SECRET_KEY}".encode()).hexdigest()[:16]
+
+
+def _forget_after_fork() -> None:
+    global _current, _lock
+    _current, _lock = None, threading.Lock()
+
+
+def _close_on_change(*, setting: str, **_: Any) -> None:
+    if setting == "OPENCLAW_WEBHOOKS":
+        close_runtime()
+
+
+# For processes that no server closes: commands, tests, a development server.
+atexit.register(close_runtime)
+os.register_at_fork(after_in_child=_forget_after_fork)
+setting_changed.connect(_close_on_change)

@@ -1,0 +1,27 @@
+"""Facts that an engine announces after they are committed. They carry no logic, and nothing waits for a receiver.
+
+Both respect the notify policy of what changed: ``silent`` announces nothing, ``done_only`` only an end, and
+``state_changes`` every change of status, the creation included. A receiver that raises is logged by Django and stops
+nothing. While there are no receivers, nothing is looked up, built or sent.
+
+Receivers are trusted code of the project, so they are told the session key, which no record carries.
+
+Arguments of ``flow_changed`` (``sender``: the engine's class):
+
+* ``flow``: ``engines.base.FlowRecord`` as committed.
+* ``previous_status``: ``FlowStatus`` before the change, ``None`` for a new flow.
+* ``session_key``: the owner of the flow.
+
+Arguments of ``task_changed`` (``sender``: the engine's class):
+
+* ``task``: ``engines.base.TaskRecord`` as committed.
+* ``previous_status``: ``TaskStatus`` before the change, ``None`` for a new task.
+* ``session_key``: the owner of the task's flow.
+"""
+
+from __future__ import annotations
+
+from django.dispatch import Signal
+
+flow_changed = Signal()
+task_changed = Signal()

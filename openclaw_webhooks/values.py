@@ -1,0 +1,31 @@
+"""The vocabulary of plain values that every layer shares: JSON, and the difference between absent and null.
+
+Knows nothing of Django, HTTP or storage.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, Literal, TypeAlias
+
+JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
+
+
+class Unset(Enum):
+    """The type of ``UNSET``; an enum, because type checkers narrow a single-member enum under ``is``."""
+
+    UNSET = "unset"
+
+    def __bool__(self) -> Literal[False]:
+        """Be false, so that ``value or default`` reads as it does for ``None``."""
+        return False
+
+
+UNSET: Final = Unset.UNSET
+"""A field that was not given: it keeps what is stored, where ``None`` clears it or stores a null."""
+
+WHITE_SPACE: Final = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+"""What is trimmed off text: ECMAScript's set, which has U+FEFF and lacks U+0085 and U+001C to U+001F of Python's."""

@@ -1,0 +1,196 @@
+"""The environment variables of the stand-alone server, parsed into true types or into a list of problems.
+
+Owns the names, the defaults and the wording of what is wrong. Reads no file, imports no Django and takes the
+environment as an argument; ``project.settings`` is the one caller that passes the real one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+
+from openclaw_webhooks.conf.limits import RedisUrl, parse_redis_url
+from project.addresses import Bind, parse_bind
+from project.databases import DEFAULT_SYNCHRONOUS, parse_database, parse_synchronous
+from project.paths import expand_home
+
+Interface: TypeAlias = Literal["asgi", "wsgi"]
+Engine: TypeAlias = Literal["embedded"]
+T = TypeVar("T")
+
+LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
+MAX_WORKERS: Final = 256
+MAX_THREADS: Final = 1024
+_TRUE: Final = frozenset({"1", "true", "yes", "on"})
+_FALSE: Final = frozenset({"0", "false", "no", "off"})
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentProblem:
+    """One wrong variable. ``message`` never repeats a value that may hold a password."""
+
+    variable: str
+    message: str
+
+    def __str__(self) -> str:
+        """Be the one line that the operator reads."""
+        return f"{self.variable}: {self.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerEnvironment:
+    """Everything the environment decides.
+
+    Attributes:
+        bind: Where the server listens.
+        workers: Number of worker processes.
+        threads: Engine threads of a worker (ASGI), or its request threads (WSGI).
+        data_folder: Absolute; holds the database, the secret key and the starter configuration.
+        database: An entry of Django's ``DATABASES``; holds the database's password.
+        secret_key: Django's, or ``None`` where one is kept in the data folder.
+        allowed_hosts: Host names under which the admin answers. The routes answer under any.
+        redis_url: The server that several machines share for the request limits; may hold a password.
+        limits_fail_open: Whether requests pass uncounted while that server does not answer.
+        rate_limit_headers: Whether answers tell callers what is left of their limit.
+    """
+
+    bind: Bind
+    workers: int
+    threads: int
+    interface: Interface
+    data_folder: Path
+    engine: Engine
+    database: dict[str, Any] = field(repr=False)
+    secret_key: str | None = field(repr=False)
+    allowed_hosts: tuple[str, ...]
+    debug: bool
+    redis_url: RedisUrl | None = field(repr=False)
+    limits_fail_open: bool
+    rate_limit_headers: bool
+
+
+class _Reader:
+    """Reads variables one by one and gathers what is wrong with them. Blank counts as not given."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[EnvironmentProblem] = []
+
+    def read(self, name: str, parse: Callable[[str], T], *, default: T) -> T:
+        """Return the parsed value, or the default where the variable is absent, blank or (then noted) wrong."""
+        text = self._environ.get(name, "").strip()
+        if not text:
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            self.problems.append(EnvironmentProblem(name, str(error)))
+            return default
+
+
+def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[EnvironmentProblem]:
+    """Parse all variables of the server.
+
+    Args:
+        environ: The process's environment.
+
+    Returns:
+        The environment, or every problem at once.
+    """
+    reader = _Reader(environ)
+    bind = reader.read("OPENCLAW_WEBHOOKS_BIND", parse_bind, default=Bind(host="127.0.0.1", port=8787))
+    data_folder = reader.read("OPENCLAW_WEBHOOKS_DATA_DIR", _parse_folder, default=Path("data").absolute())
+    server = ServerEnvironment(
+        bind=bind,
+        workers=reader.read("OPENCLAW_WEBHOOKS_WORKERS", _count(MAX_WORKERS), default=count_cores()),
+        threads=reader.read("OPENCLAW_WEBHOOKS_THREADS", _count(MAX_THREADS), default=16),
+        interface=reader.read("OPENCLAW_WEBHOOKS_INTERFACE", _parse_interface, default="asgi"),
+        data_folder=data_folder,
+        engine=reader.read("OPENCLAW_WEBHOOKS_ENGINE", _parse_engine, default="embedded"),
+        database=_read_database(reader, data_folder),
+        secret_key=reader.read("SECRET_KEY", str, default=None),
+        allowed_hosts=reader.read("ALLOWED_HOSTS", _parse_hosts, default=_default_hosts(bind)),
+        debug=reader.read("DEBUG", _parse_switch, default=False),
+        redis_url=reader.read("REDIS_URL", _parse_redis, default=None),
+        limits_fail_open=reader.read("OPENCLAW_WEBHOOKS_LIMITS_FAIL_OPEN", _parse_switch, default=False),
+        rate_limit_headers=reader.read("OPENCLAW_WEBHOOKS_RATE_LIMIT_HEADERS", _parse_switch, default=False),
+    )
+    return reader.problems or server
+
+
+def count_cores() -> int:
+    """Return how many cores this process may use, at least 1."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _read_database(reader: _Reader, data_folder: Path) -> dict[str, Any]:
+    synchronous = reader.read("OPENCLAW_WEBHOOKS_SQLITE_SYNCHRONOUS", parse_synchronous, default=DEFAULT_SYNCHRONOUS)
+    default_url = f"sqlite:///{data_folder / 'openclaw-webhooks.sqlite3'}"
+
+    def parse(url: str) -> dict[str, Any]:
+        return parse_database(url, synchronous=synchronous)
+
+    return reader.read("DATABASE_URL", parse, default=parse(default_url))
+
+
+def _count(maximum: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= maximum):
+            raise ValueError(f"must be a whole number from 1 to {maximum}, not {text!r}")
+        return int(text)
+
+    return parse
+
+
+def _parse_interface(text: str) -> Interface:
+    if text not in ("asgi", "wsgi"):
+        raise ValueError(f"must be asgi or wsgi, not {text!r}")
+    return cast("Interface", text)
+
+
+def _parse_engine(text: str) -> Engine:
+    if text != "embedded":
+        raise ValueError(f"must be embedded, the only engine so far, not {text!r}")
+    return "embedded"
+
+
+def _parse_folder(text: str) -> Path:
+    folder = expand_home(text).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"must be a folder, and {str(folder)!r} is not one")
+    return folder
+
+
+def _parse_redis(text: str) -> RedisUrl:
+    url = parse_redis_url(text)
+    if find_spec("redis") is None:
+        raise ValueError("needs the redis package: install openclaw-webhooks[redis]")
+    return url
+
+
+def _default_hosts(bind: Bind) -> tuple[str, ...]:
+    """Local names, and the address the server was told to listen on unless that is every address."""
+    own_host = bind.url_host
+    return LOCAL_HOSTS if own_host in LOCAL_HOSTS else (*LOCAL_HOSTS, own_host)
+
+
+def _parse_hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(host.strip() for host in text.split(",") if host.strip())
+    wrong = [host for host in hosts if "/" in host or " " in host]
+    if wrong or not hosts:
+        named = f", not {wrong[0]!r}" if wrong else ""
+        raise ValueError(f"must be host names separated by commas, without scheme or path{named}")
+    return hosts
+
+
+def _parse_switch(text: str) -> bool:
+    word = text.lower()
+    if word not in _TRUE | _FALSE:
+        raise ValueError(f"must be on or off (1/0, true/false, yes/no), not {text!r}")
+    return word in _TRUE

@@ -1,0 +1,116 @@
+"""Django settings of the stand-alone server. The one place where its environment variables are read.
+
+A wrong variable is a line on standard error and exit status 1, all of them together; see docs/deployment.md.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, Final
+
+from project.caches import TIMEOUT_SECONDS, build_caches
+from project.data_folder import CONFIGURATION_NAME, read_secret_key
+from project.environment import LOCAL_HOSTS, ServerEnvironment, parse_environment
+from project.log_lines import build_logging
+
+_ENGINES: Final = {"embedded": "openclaw_webhooks.engines.embedded.EmbeddedEngine"}
+
+
+def _load_server() -> ServerEnvironment:
+    parsed = parse_environment(os.environ)
+    if isinstance(parsed, ServerEnvironment):
+        return parsed
+    for problem in parsed:
+        print(problem, file=sys.stderr)  # noqa: T201 - logging is not configured yet
+    raise SystemExit(1)
+
+
+def _load_secret_key(server: ServerEnvironment) -> str:
+    if server.secret_key is not None:
+        return server.secret_key
+    try:
+        return read_secret_key(server.data_folder)
+    except OSError as error:
+        print(f"OPENCLAW_WEBHOOKS_DATA_DIR: {error}", file=sys.stderr)  # noqa: T201 - logging is not configured yet
+        raise SystemExit(1) from None
+
+
+SERVER: Final = _load_server()
+
+SECRET_KEY = _load_secret_key(SERVER)
+DEBUG = SERVER.debug
+ALLOWED_HOSTS = list(SERVER.allowed_hosts)
+# Behind a proxy that ends TLS the browser's Origin says https where Django sees http.
+CSRF_TRUSTED_ORIGINS = [
+    f"https://{'*' if host.startswith('.') else ''}{host}" for host in ALLOWED_HOSTS if host not in (*LOCAL_HOSTS, "*")
+]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "openclaw_webhooks",
+]
+MIDDLEWARE = [
+    # First: routes answer whatever the Host header says, and pay for nothing that the admin needs.
+    "openclaw_webhooks.middleware.WebhookRoutesMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "project.static_files.StaticFilesMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": SERVER.database}
+CACHES = build_caches(SERVER.redis_url)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+STATIC_URL = "static/"
+# The files of the installed packages are served as they are: no collectstatic, no folder to keep in step.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+LOGGING = build_logging()
+
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_NAME = "openclaw_webhooks_session"
+CSRF_COOKIE_NAME = "openclaw_webhooks_csrf"
+
+OPENCLAW_WEBHOOKS: dict[str, Any] = {
+    "FALLBACK_CONFIG_PATH": str(SERVER.data_folder / CONFIGURATION_NAME),
+    "ENGINE": _ENGINES[SERVER.engine],
+    "ENGINE_THREADS": SERVER.threads,
+    "LIMITS_FAIL_OPEN": SERVER.limits_fail_open,
+    "RATE_LIMIT_HEADERS": SERVER.rate_limit_headers,
+    "REDIS_URL": SERVER.redis_url,
+    "REDIS_TIMEOUT_SECONDS": TIMEOUT_SECONDS,
+}

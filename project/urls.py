@@ -1,0 +1,13 @@
+"""Addresses of the stand-alone server: the routes at the root, the admin, and the way from ``/`` to it."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("", include("openclaw_webhooks.urls")),
+    path("admin/", admin.site.urls),
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="index"),
+]

@@ -1,0 +1,74 @@
+"""The numbers that the pages show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from openclaw_webhooks.calls.batch import Batch
+from openclaw_webhooks.calls.record import Step
+from openclaw_webhooks.calls.statistics import (
+    DAY_MS,
+    HOUR_MS,
+    RouteNumbers,
+    Span,
+    fetch_hours,
+    fetch_route_numbers,
+    fetch_values,
+)
+from openclaw_webhooks.calls.writer import write_batch
+from tests.calls.builders import NOON_MS, build_record, build_refusal
+from tests.calls.test_writer import write
+
+pytestmark = pytest.mark.django_db
+
+
+def test_hour_and_day_by_outcome() -> None:
+    write(
+        build_record(),
+        build_record(started_at_ms=NOON_MS - HOUR_MS),
+        build_record(started_at_ms=NOON_MS - HOUR_MS - 60_000, status=503),
+        build_record(started_at_ms=NOON_MS - DAY_MS, status=0),
+        build_record(started_at_ms=NOON_MS - DAY_MS - 60_000),
+        build_refusal(),
+        build_refusal(route_id="ci", started_at_ms=NOON_MS - 3 * DAY_MS),
+    )
+    lost = Batch()
+    lost.add(build_record(started_at_ms=NOON_MS + 9), room=0)
+    write_batch(connection, lost)
+    numbers = fetch_route_numbers(now_ms=NOON_MS + 10)
+    zapier, ci = numbers["zapier"], numbers["ci"]
+    hour, day = zapier.hour, zapier.day
+    assert (hour.calls, hour.accepted, hour.refused, hour.failed, hour.gone, hour.lost) == (4, 2, 1, 0, 0, 1)
+    assert (day.calls, day.accepted, day.refused, day.failed, day.gone, day.lost) == (6, 2, 1, 1, 1, 1)
+    assert zapier.last_at_ms == NOON_MS + 9
+    assert ci == RouteNumbers(Span(), Span(), NOON_MS - 3 * DAY_MS)
+
+
+def test_the_number_of_queries_grows_with_nothing(django_assert_num_queries: Any) -> None:
+    write(*(build_record(route_id=f"route-{number}") for number in range(40)))
+    with django_assert_num_queries(2):
+        assert len(fetch_route_numbers(now_ms=NOON_MS)) == 40
+
+
+def test_without_calls_there_are_no_numbers() -> None:
+    assert fetch_route_numbers(now_ms=NOON_MS) == {}
+    assert fetch_values("code") == []
+    assert list(fetch_hours()) == []
+
+
+def test_the_values_of_a_column() -> None:
+    write(
+        build_record(code="terminal", status=409),
+        build_record(code="not_found", status=404, action="get_flow", started_at_ms=NOON_MS + HOUR_MS),
+        build_record(),
+        build_refusal(refused_by=Step.RATE_LIMIT, route_id="ci"),
+    )
+    assert fetch_values("code") == ["not_found", "terminal"]
+    assert fetch_values("action") == ["create_flow", "get_flow"]
+    assert fetch_values("route_id") == ["ci", "zapier"]
+    assert fetch_values("status_class") == [2, 4]
+    assert fetch_values("refused_by") == ["rate_limit"]
+    assert list(fetch_hours()) == [NOON_MS // HOUR_MS, NOON_MS // HOUR_MS + 1]

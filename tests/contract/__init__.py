@@ -1,0 +1,1 @@
+"""One suite over every engine: what a route may rely on, whatever stores its flows."""

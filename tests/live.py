@@ -1,0 +1,178 @@
+"""Real servers for tests: this project under gunicorn or uvicorn, in a process of its own on a free loopback port."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+Door = Literal["gunicorn-asgi", "gunicorn-wsgi", "uvicorn-asgi"]
+DOORS: tuple[Door, ...] = ("gunicorn-asgi", "gunicorn-wsgi", "uvicorn-asgi")
+
+SECRET = "a-secret-of-the-live-tests-0123456789"
+
+
+@dataclasses.dataclass(slots=True)
+class Server:
+    """A running server; ``address`` is where it listens."""
+
+    address: tuple[str, int]
+    process: subprocess.Popen[bytes]
+    log_path: pathlib.Path
+    data_dir: pathlib.Path
+
+    @property
+    def log(self) -> str:
+        """Everything it has written so far."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def connect(self, source: str = "127.0.0.1", timeout: float = 20) -> socket.socket:
+        """Open a connection from one loopback address."""
+        return socket.create_connection(self.address, timeout=timeout, source_address=(source, 0))
+
+    def call(self, path: str, body: Any, *, source: str = "127.0.0.1", secret: str = SECRET) -> tuple[int, Any]:
+        """Post JSON to a route on a connection of its own; return status and parsed answer (or its text)."""
+        connection = http.client.HTTPConnection(*self.address, timeout=30, source_address=(source, 0))
+        try:
+            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {secret}"}
+            connection.request("POST", path, json.dumps(body), headers)
+            response = connection.getresponse()
+            raw = response.read()
+        finally:
+            connection.close()
+        try:
+            return response.status, json.loads(raw)
+        except ValueError:
+            return response.status, raw.decode()
+
+    def workers(self) -> list[int]:
+        """Process ids of the server's own child processes."""
+        # Not .../task/PID/children: while one child begins or ends, that list may leave out another.
+        return [int(path.name) for path in pathlib.Path("/proc").glob("[0-9]*") if _parent(path) == self.process.pid]
+
+    def kill_all(self) -> None:
+        """Kill master and workers at once with SIGKILL, as a power switch would."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+
+def _parent(process: pathlib.Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def write_config(folder: pathlib.Path, routes: Mapping[str, Any], **sections: Any) -> pathlib.Path:
+    """Write an ``openclaw.json`` with these routes."""
+    path = folder / "openclaw.json"
+    path.write_text(json.dumps({"plugins": {"entries": {"webhooks": {"config": {"routes": routes}}}}, **sections}))
+    path.chmod(0o600)
+    return path
+
+
+def one_route(folder: pathlib.Path) -> pathlib.Path:
+    """Write a configuration with one route, ``/plugins/webhooks/live``."""
+    return write_config(folder, {"live": {"sessionKey": "agent:main:live", "secret": SECRET}})
+
+
+LIVE = "/plugins/webhooks/live"
+
+
+def _command(door: Door, port: int) -> list[str]:
+    python = sys.executable
+    if door == "uvicorn-asgi":
+        return [python, "-m", "uvicorn", "project.asgi:application", "--port", str(port), "--no-access-log"]
+    return [python, "-m", "gunicorn", "--config", "project/gunicorn_conf.py"]
+
+
+def _environment(door: Door, port: int, config: pathlib.Path, data_dir: pathlib.Path) -> dict[str, str]:
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "COVERAGE_PROCESS_CONFIG") if name in os.environ
+    }
+    return inherited | {
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "OPENCLAW_CONFIG_PATH": str(config),
+        "OPENCLAW_WEBHOOKS_BIND": f"127.0.0.1:{port}",
+        "OPENCLAW_WEBHOOKS_DATA_DIR": str(data_dir),
+        "OPENCLAW_WEBHOOKS_INTERFACE": "wsgi" if door == "gunicorn-wsgi" else "asgi",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@contextlib.contextmanager
+def serve(
+    door: Door,
+    folder: pathlib.Path,
+    *,
+    config: pathlib.Path | None = None,
+    workers: int = 1,
+    environ: Mapping[str, str] | None = None,
+    cwd: pathlib.Path = ROOT,
+) -> Iterator[Server]:
+    """Migrate and serve from ``folder`` until the block ends; ``environ`` adds or overrides variables."""
+    port, data_dir = free_port(), folder / "data"
+    data_dir.mkdir(mode=0o700, exist_ok=True)
+    env = _environment(door, port, config or one_route(folder), data_dir)
+    env |= {"OPENCLAW_WEBHOOKS_WORKERS": str(workers)} | dict(environ or {})
+    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=cwd, env=env, check=True, timeout=60)
+    log_path = folder / f"server-{port}.log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(
+            _command(door, port), cwd=cwd, env=env, stdout=log, stderr=log, start_new_session=True
+        )
+    server = Server(("127.0.0.1", port), process, log_path, data_dir)
+    try:
+        _wait_until_listening(server)
+        yield server
+    finally:
+        stop(server)
+
+
+def _wait_until_listening(server: Server) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if server.process.poll() is not None:
+            raise RuntimeError(f"the server ended with {server.process.returncode}:\n{server.log}")
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            connection = http.client.HTTPConnection(*server.address, timeout=5)
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            connection.close()
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"the server does not answer:\n{server.log}")
+
+
+def stop(server: Server, number: int = signal.SIGTERM, timeout: float = 10) -> float:
+    """Stop the server, killing what is left after ``timeout`` seconds; return how long it took."""
+    started = time.monotonic()
+    if server.process.poll() is None:
+        server.process.send_signal(number)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        server.process.wait(timeout)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.process.pid, signal.SIGKILL)
+    server.process.wait(10)
+    return time.monotonic() - started

@@ -1,0 +1,154 @@
+"""The engine's threads: results and errors come back, calls run at once where they are slow, nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from openclaw_webhooks.engine_pool import EnginePool
+
+
+@pytest.fixture
+def pool() -> Iterator[EnginePool]:
+    made = EnginePool(4)
+    yield made
+    made.close()
+
+
+def run(work: Callable[[], Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(work(), 10))
+
+
+def test_results_and_errors_come_back(pool: EnginePool) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    async def work() -> None:
+        assert await pool.submit(lambda: 42).future == 42
+        with pytest.raises(ZeroDivisionError):
+            await pool.submit(fail).future
+        assert await asyncio.gather(*(pool.submit(lambda n=n: n).future for n in range(500))) == list(range(500))
+
+    run(work)
+
+
+def test_quick_calls_share_one_thread(pool: EnginePool) -> None:
+    async def work() -> set[int]:
+        return {await pool.submit(threading.get_ident).future for _ in range(50)}
+
+    assert len(run(work)) == 1
+
+
+def test_slow_calls_run_at_once_up_to_the_bound(pool: EnginePool) -> None:
+    running, most, lock = 0, 0, threading.Lock()
+
+    def slow() -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.1)
+        with lock:
+            running -= 1
+
+    async def work() -> None:
+        await asyncio.gather(*(pool.submit(slow).future for _ in range(12)))
+
+    run(work)
+    assert most == 4
+
+
+def test_a_call_left_alone_reports_to_whom_it_was_left(pool: EnginePool) -> None:
+    proceed = threading.Event()
+    reported: list[Any] = []
+
+    async def work() -> None:
+        job = pool.submit(lambda: proceed.wait(5))
+        waiting = asyncio.create_task(_await(job.future))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        told = asyncio.Event()
+        job.leave(lambda result, error: (reported.append((result, error)), told.set()))
+        proceed.set()
+        await told.wait()
+
+    run(work)
+    assert reported == [(True, None)]
+
+
+def test_a_call_left_alone_just_after_its_end_reports_too(pool: EnginePool) -> None:
+    reported: list[Any] = []
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    async def work() -> None:
+        for call in (lambda: 42, fail):
+            job = pool.submit(call)
+            await asyncio.wait([job.future])
+            job.leave(lambda result, error: reported.append((result, type(error))))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    run(work)
+    assert reported == [(42, type(None)), (None, ZeroDivisionError)]
+
+
+async def _await(future: asyncio.Future[Any]) -> Any:
+    return await future
+
+
+def test_serves_one_loop_after_another(pool: EnginePool) -> None:
+    async def work() -> Any:
+        return await pool.submit(lambda: 1).future
+
+    assert [run(work) for _ in range(3)] == [1, 1, 1]
+
+
+def test_a_loop_that_closed_meanwhile_costs_nothing(pool: EnginePool) -> None:
+    proceed, ended = threading.Event(), threading.Event()
+
+    def call() -> None:
+        proceed.wait(5)
+        ended.set()
+
+    async def work() -> None:
+        pool.submit(call)
+
+    asyncio.run(work())
+    proceed.set()
+    assert ended.wait(5)
+
+    async def next_one() -> Any:
+        return await pool.submit(lambda: 7).future
+
+    assert run(next_one) == 7
+    assert not pool._done
+
+
+def test_closing_finishes_what_was_submitted_and_ends_the_threads() -> None:
+    ended: list[str] = []
+    made: list[int] = []
+    pool = EnginePool(2, on_thread_end=lambda: ended.append(threading.current_thread().name))
+
+    async def work() -> None:
+        for number in range(5):
+            pool.submit(lambda number=number: (time.sleep(0.01), made.append(number)))
+        await asyncio.to_thread(pool.close)
+
+    asyncio.run(work())
+    assert sorted(made) == list(range(5))
+    assert ended
+    assert not any(thread.name.startswith("openclaw-webhooks-engine") for thread in threading.enumerate())
+    with pytest.raises(RuntimeError, match="closed"):
+        run(work)
+
+
+def test_a_pool_that_was_never_used_closes() -> None:
+    EnginePool(3).close()
