@@ -28,7 +28,7 @@ class Job:
         future: The result as an awaitable. Cancelling it does not stop the call.
     """
 
-    __slots__ = ("_call", "_outcome", "_unattended", "future", "loop", "submitted_at_seconds")
+    __slots__ = ("_call", "_is_delivered", "_outcome", "_unattended", "future", "loop", "submitted_at_seconds")
 
     def __init__(self, call: Callable[[], Any], loop: asyncio.AbstractEventLoop, now_seconds: float) -> None:
         """Take the call; ``now_seconds`` is when it began to wait."""
@@ -37,6 +37,7 @@ class Job:
         self.submitted_at_seconds = now_seconds
         self._call = call
         self._outcome: tuple[Any, BaseException | None] | None = None
+        self._is_delivered = False
         self._unattended: Callable[[Any, BaseException | None], None] | None = None
 
     def run(self) -> None:
@@ -49,6 +50,7 @@ class Job:
     def deliver(self) -> None:
         """Hand the outcome to whoever waits for it; on the event loop."""
         assert self._outcome is not None  # noqa: S101 - only jobs that ran are delivered
+        self._is_delivered = True
         result, error = self._outcome
         if self._unattended is not None:
             self._unattended(result, error)
@@ -61,9 +63,11 @@ class Job:
     def leave(self, unattended: Callable[[Any, BaseException | None], None]) -> None:
         """Stop waiting: the call goes on, and ``unattended`` gets its result and its error on the event loop."""
         self._unattended = unattended
-        if self.future.done() and not self.future.cancelled():
-            # Delivered in the moment in which its caller was cancelled: deliver once more, to where it belongs now.
-            self.future.exception()
+        if self._is_delivered:
+            # Between the cancellation and the moment in which its caller woke up: deliver once more, to where it
+            # belongs now.
+            if not self.future.cancelled():
+                self.future.exception()
             self.loop.call_soon(self.deliver)
 
 

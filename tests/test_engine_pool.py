@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from openclaw_webhooks.engine_pool import EnginePool
+from openclaw_webhooks.engine_pool import EnginePool, Job
 
 
 @pytest.fixture
@@ -102,6 +102,30 @@ def test_a_call_left_alone_just_after_its_end_reports_too(pool: EnginePool) -> N
 
 async def _await(future: asyncio.Future[Any]) -> Any:
     return await future
+
+
+def test_an_outcome_that_comes_between_the_cancellation_and_its_waking_is_reported() -> None:
+    reported: list[tuple[Any, BaseException | None]] = []
+
+    async def work() -> None:
+        job = Job(lambda: 42, asyncio.get_running_loop(), time.monotonic())
+
+        async def wait() -> None:
+            try:
+                await job.future
+            except asyncio.CancelledError:
+                job.leave(lambda result, error: reported.append((result, error)))
+
+        waiting = asyncio.ensure_future(wait())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        job.run()
+        job.deliver()
+        await waiting
+        await asyncio.sleep(0)
+
+    run(work)
+    assert reported == [(42, None)]
 
 
 def test_serves_one_loop_after_another(pool: EnginePool) -> None:
