@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve test lint linters docs bench soak clean
+.PHONY: help serve test lint linters docs bench soak gateway-demo gateway-check clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,8 @@ help:
 	@echo "make docs    build the documentation into site/"
 	@echo "make bench   measure beside the real Gateways (ARGS=\"--rounds 1 --requests 500\": a minute)"
 	@echo "make soak    an hour of mixed load (DURATION=180: three minutes)"
+	@echo "make gateway-demo   a real Gateway that hosts this server, in the foreground (needs npm)"
+	@echo "make gateway-check  the recorded conversations, through a real Gateway's port"
 	@echo "make clean   remove .venv and what was built; data/ stays"
 
 # exec: signals reach the server itself, and make ends with its exit status.
@@ -44,6 +46,13 @@ bench: $(VENV)/test.stamp
 
 soak: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks soak --duration $(or $(DURATION),3600) $(ARGS)
+
+# OPENCLAW_VERSION, OPENCLAW_HOME_DIR, DEMO_DIR, OPENCLAW_CONFIG_PATH and GATEWAY_PORT: see docs/gateway.md.
+gateway-demo: $(VENV)/serve.stamp
+	@exec $(BIN)/python -m project.gateway.demo
+
+gateway-check: $(VENV)/serve.stamp
+	@exec $(BIN)/python -m project.gateway.check
 
 clean:
 	rm -rf $(VENV) site dist build .tox .coverage* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -40,7 +40,7 @@ from openclaw_webhooks.exceptions import (
     SecretUnresolved,
 )
 from openclaw_webhooks.guards.authentication import presented_secret
-from openclaw_webhooks.guards.client_address import client_address
+from openclaw_webhooks.guards.client_address import client_address, peer_behind_host
 from openclaw_webhooks.guards.head import RequestHead, is_media_type_json, is_method_allowed
 from openclaw_webhooks.guards.limits.base import Lease, LimitKey, Limits, Uncounted, Verdict
 from openclaw_webhooks.guards.limits.headers import build_rate_headers
@@ -99,6 +99,7 @@ class Pipeline:
         allow_real_ip_fallback: bool = False,
         limits_fail_open: bool = False,
         advertised_limits: Limits | None = None,
+        host_token: str = "",
     ) -> None:
         """Keep what every request needs; everything that waits is left to the doors.
 
@@ -109,6 +110,7 @@ class Pipeline:
             allow_real_ip_fallback: Whether ``X-Real-IP`` is, where ``X-Forwarded-For`` names nobody.
             limits_fail_open: Whether a request passes that the limits cannot count.
             advertised_limits: The limits, where answers are to tell callers what is left of them.
+            host_token: What a hosting Gateway proves itself with; empty where none hosts this app.
         """
         self._engine = engine
         self._sink = sink
@@ -116,6 +118,7 @@ class Pipeline:
         self._allow_real_ip_fallback = allow_real_ip_fallback
         self._limits_fail_open = limits_fail_open
         self._advertised_limits = advertised_limits
+        self._host_token = host_token
 
     def serve(self, route: RouteConfig, head: RequestHead) -> Steps:
         """Serve one call and leave its record, however it ends."""
@@ -126,7 +129,7 @@ class Pipeline:
             route_id=route.route_id,
             request_id=_request_id(head, started_at_ms),
             client=client_address(
-                head,
+                peer_behind_host(head, self._host_token) if self._host_token else head,
                 trusted_proxies=self._trusted_proxies,
                 allow_real_ip_fallback=self._allow_real_ip_fallback,
             ),

@@ -122,6 +122,7 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
             allow_real_ip_fallback=configuration.allow_real_ip_fallback,
             limits_fail_open=settings.limits_fail_open,
             advertised_limits=limits if settings.rate_limit_headers else None,
+            host_token=settings.host_token or "",
         ),
         engine_pool=EnginePool(settings.engine_threads, on_thread_end=connections.close_all),
     )

@@ -39,6 +39,15 @@ class Bind:
         return "http://localhost" if self.unix_path else f"http://{self.url_host}:{self.port}"
 
 
+def parse_binds(text: str) -> tuple[Bind, ...]:
+    """Parse several addresses, separated by commas.
+
+    Raises:
+        ValueError: One of them is none; the message says what one looks like.
+    """
+    return tuple(parse_bind(part.strip()) for part in text.split(","))
+
+
 def parse_bind(text: str) -> Bind:
     """Parse ``OPENCLAW_WEBHOOKS_BIND``.
 

@@ -13,15 +13,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 
+from openclaw_webhooks.conf.bridge import HEADER_VALUE_RULE, is_host_token, parse_bridge_url
 from openclaw_webhooks.conf.limits import RedisUrl, parse_redis_url
-from project.addresses import Bind, parse_bind
+from project.addresses import Bind, parse_binds
 from project.databases import DEFAULT_SYNCHRONOUS, parse_database, parse_synchronous
 from project.paths import expand_home
 
 Interface: TypeAlias = Literal["asgi", "wsgi"]
-Engine: TypeAlias = Literal["embedded"]
+Engine: TypeAlias = Literal["embedded", "bridge"]
 T = TypeVar("T")
 
+_DEFAULT_BINDS: Final[tuple[Bind, ...]] = (Bind(host="127.0.0.1", port=8787),)
 LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "[::1]")
 MAX_WORKERS: Final = 256
 MAX_THREADS: Final = 1024
@@ -46,7 +48,7 @@ class ServerEnvironment:
     """Everything the environment decides.
 
     Attributes:
-        bind: Where the server listens.
+        binds: Where the server listens; the first is the address that it tells.
         workers: Number of worker processes.
         threads: Engine threads of a worker (ASGI), or its request threads (WSGI).
         data_folder: Absolute; holds the database, the secret key and the starter configuration.
@@ -56,9 +58,12 @@ class ServerEnvironment:
         redis_url: The server that several machines share for the request limits; may hold a password.
         limits_fail_open: Whether requests pass uncounted while that server does not answer.
         rate_limit_headers: Whether answers tell callers what is left of their limit.
+        bridge_url: Where the Gateway's bridge listens.
+        bridge_token: What it wants to be presented, perhaps as ``${NAME}`` of another variable.
+        host_token: What the Gateway that hosts this server proves itself with.
     """
 
-    bind: Bind
+    binds: tuple[Bind, ...]
     workers: int
     threads: int
     interface: Interface
@@ -71,6 +76,9 @@ class ServerEnvironment:
     redis_url: RedisUrl | None = field(repr=False)
     limits_fail_open: bool
     rate_limit_headers: bool
+    bridge_url: str | None
+    bridge_token: str | None = field(repr=False)
+    host_token: str | None = field(repr=False)
 
 
 class _Reader:
@@ -102,10 +110,10 @@ def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[En
         The environment, or every problem at once.
     """
     reader = _Reader(environ)
-    bind = reader.read("OPENCLAW_WEBHOOKS_BIND", parse_bind, default=Bind(host="127.0.0.1", port=8787))
+    binds = reader.read("OPENCLAW_WEBHOOKS_BIND", parse_binds, default=_DEFAULT_BINDS)
     data_folder = reader.read("OPENCLAW_WEBHOOKS_DATA_DIR", _parse_folder, default=Path("data").absolute())
     server = ServerEnvironment(
-        bind=bind,
+        binds=binds,
         workers=reader.read("OPENCLAW_WEBHOOKS_WORKERS", _count(MAX_WORKERS), default=count_cores()),
         threads=reader.read("OPENCLAW_WEBHOOKS_THREADS", _count(MAX_THREADS), default=16),
         interface=reader.read("OPENCLAW_WEBHOOKS_INTERFACE", _parse_interface, default="asgi"),
@@ -113,12 +121,17 @@ def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[En
         engine=reader.read("OPENCLAW_WEBHOOKS_ENGINE", _parse_engine, default="embedded"),
         database=_read_database(reader, data_folder),
         secret_key=reader.read("SECRET_KEY", str, default=None),
-        allowed_hosts=reader.read("ALLOWED_HOSTS", _parse_hosts, default=_default_hosts(bind)),
+        allowed_hosts=reader.read("ALLOWED_HOSTS", _parse_hosts, default=_default_hosts(binds)),
         debug=reader.read("DEBUG", _parse_switch, default=False),
         redis_url=reader.read("REDIS_URL", _parse_redis, default=None),
         limits_fail_open=reader.read("OPENCLAW_WEBHOOKS_LIMITS_FAIL_OPEN", _parse_switch, default=False),
         rate_limit_headers=reader.read("OPENCLAW_WEBHOOKS_RATE_LIMIT_HEADERS", _parse_switch, default=False),
+        bridge_url=reader.read("OPENCLAW_WEBHOOKS_BRIDGE_URL", _parse_bridge_url, default=None),
+        bridge_token=reader.read("OPENCLAW_WEBHOOKS_BRIDGE_TOKEN", str, default=None),
+        host_token=reader.read("OPENCLAW_WEBHOOKS_HOST_TOKEN", _parse_host_token, default=None),
     )
+    if server.engine == "bridge" and server.bridge_url is None and not reader.problems:
+        reader.problems.append(EnvironmentProblem("OPENCLAW_WEBHOOKS_BRIDGE_URL", "is required by the bridge engine"))
     return reader.problems or server
 
 
@@ -155,9 +168,19 @@ def _parse_interface(text: str) -> Interface:
 
 
 def _parse_engine(text: str) -> Engine:
-    if text != "embedded":
-        raise ValueError(f"must be embedded, the only engine so far, not {text!r}")
-    return "embedded"
+    if text not in ("embedded", "bridge"):
+        raise ValueError(f"must be embedded or bridge, not {text!r}")
+    return cast("Engine", text)
+
+
+def _parse_bridge_url(text: str) -> str:
+    return str(parse_bridge_url(text))
+
+
+def _parse_host_token(text: str) -> str:
+    if not is_host_token(text):
+        raise ValueError(HEADER_VALUE_RULE)
+    return text
 
 
 def _parse_folder(text: str) -> Path:
@@ -174,10 +197,10 @@ def _parse_redis(text: str) -> RedisUrl:
     return url
 
 
-def _default_hosts(bind: Bind) -> tuple[str, ...]:
-    """Local names, and the address the server was told to listen on unless that is every address."""
-    own_host = bind.url_host
-    return LOCAL_HOSTS if own_host in LOCAL_HOSTS else (*LOCAL_HOSTS, own_host)
+def _default_hosts(binds: tuple[Bind, ...]) -> tuple[str, ...]:
+    """Local names, and the addresses the server was told to listen on unless that is every address."""
+    own = dict.fromkeys(bind.url_host for bind in binds)
+    return (*LOCAL_HOSTS, *(host for host in own if host not in LOCAL_HOSTS))
 
 
 def _parse_hosts(text: str) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from project.log_lines import GunicornLogger
 from project.settings import LOGGING, SERVER
 
 wsgi_app = f"project.{SERVER.interface}:application"
-bind = SERVER.bind.gunicorn_value
+bind = [bind.gunicorn_value for bind in SERVER.binds]
 workers = SERVER.workers
 worker_class = "asgi" if SERVER.interface == "asgi" else "gthread"
 # Under ASGI the engine's threads are the app's own pool (ENGINE_THREADS), and the worker has none.

@@ -47,16 +47,18 @@ def prepare(server: ServerEnvironment) -> str:
     Raises:
         Unprepared: The address is taken, or the configuration, the data folder or the database is at fault.
     """
-    refuse_busy_address(server.bind)
+    for bind in server.binds:
+        refuse_busy_address(bind)
     place = resolve_config_path(get_settings(), os.environ)
     is_ours = not place.is_explicit and place.path == server.data_folder / CONFIGURATION_NAME
     starter_secret = _ensure_data(server.data_folder, starter_path=place.path if is_ours else None)
     configuration = _load_configuration()
-    admin_password = _prepare_database()
+    # A Gateway that hosts this server writes what it tells into its own log: no place for a password.
+    admin_password = _prepare_database(makes_admin=server.host_token is None)
     return build_report(
         Start(
             version=__version__,
-            bind=server.bind,
+            bind=server.binds[0],
             configuration_path=place.path,
             routes=configuration.routes,
             disabled_routes=configuration.disabled_routes,
@@ -113,11 +115,11 @@ def _find_warnings(*, may_be_inline: bool) -> list[str]:
     return [message.msg for message in messages if not (may_be_inline and message.id == inline_id)]
 
 
-def _prepare_database() -> str | None:
-    """Make the tables and the first user where they are missing; return that user's password."""
+def _prepare_database(*, makes_admin: bool) -> str | None:
+    """Make the tables and, where asked, the first user if they are missing; return that user's password."""
     try:
         _migrate()
-        return _ensure_admin()
+        return _ensure_admin() if makes_admin else None
     except DatabaseError as error:
         # The first line says what failed; PostgreSQL's others advise. None holds the password.
         first_line = str(error).partition("\n")[0]

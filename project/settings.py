@@ -9,12 +9,13 @@ import os
 import sys
 from typing import Any, Final
 
+from openclaw_webhooks.conf.settings import BRIDGE_ENGINE, AppSettings
 from project.caches import TIMEOUT_SECONDS, build_caches
 from project.data_folder import CONFIGURATION_NAME, read_secret_key
 from project.environment import LOCAL_HOSTS, ServerEnvironment, parse_environment
 from project.log_lines import build_logging
 
-_ENGINES: Final = {"embedded": "openclaw_webhooks.engines.embedded.EmbeddedEngine"}
+_ENGINES: Final = {"embedded": AppSettings().engine, "bridge": BRIDGE_ENGINE}
 
 
 def _load_server() -> ServerEnvironment:
@@ -113,4 +114,7 @@ OPENCLAW_WEBHOOKS: dict[str, Any] = {
     "RATE_LIMIT_HEADERS": SERVER.rate_limit_headers,
     "REDIS_URL": SERVER.redis_url,
     "REDIS_TIMEOUT_SECONDS": TIMEOUT_SECONDS,
+    "BRIDGE_URL": SERVER.bridge_url,
+    "BRIDGE_TOKEN": SERVER.bridge_token,
+    "HOST_TOKEN": SERVER.host_token,
 }

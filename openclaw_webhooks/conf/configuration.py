@@ -27,9 +27,11 @@ from openclaw_webhooks.conf.problems import Problem, ProblemKind
 from openclaw_webhooks.conf.providers import parse_secrets
 from openclaw_webhooks.conf.proxies import Network, parse_proxies
 from openclaw_webhooks.conf.routes import RouteConfig
+from openclaw_webhooks.conf.secret_input import SecretInputs
 from openclaw_webhooks.conf.settings import SETTING, AppSettings, read_settings
 from openclaw_webhooks.conf.variables import Variables, read_config_env
 from openclaw_webhooks.secrets.providers import SecretsConfig
+from openclaw_webhooks.secrets.refs import Secret
 
 ENTRY_PATH: Final = "plugins.entries.webhooks"
 
@@ -67,6 +69,7 @@ class Configuration:
         secrets: Providers and aliases for the resolver.
         trusted_proxies: Whose forwarded headers are believed.
         allow_real_ip_fallback: Whether ``X-Real-IP`` is, where ``X-Forwarded-For`` is missing.
+        bridge_token: What the bridge engine presents to its Gateway.
         source: Where it came from.
         routes_path: Dotted path of the mapping that the routes stand in.
     """
@@ -78,6 +81,7 @@ class Configuration:
     secrets: SecretsConfig = field(default_factory=SecretsConfig)
     trusted_proxies: tuple[Network, ...] = ()
     allow_real_ip_fallback: bool = False
+    bridge_token: Secret | None = None
     source: ConfigSource = field(default_factory=ConfigSource)
     routes_path: str = f"{ENTRY_PATH}.config.routes"
 
@@ -123,6 +127,7 @@ def _build(
     proxies = parse_proxies(gateway.texts("trustedProxies"), gateway.path_of("trustedProxies"), problems)
     own_proxies = parse_proxies(settings.trusted_proxies, f'{SETTING}["TRUSTED_PROXIES"]', problems)
     real_ip = gateway.flag("allowRealIpFallback", default=False) or settings.allow_real_ip_fallback
+    bridge_token = _parse_bridge_token(settings, variables, secrets, problems)
     return Configuration(
         routes=parsed.enabled,
         disabled_routes=parsed.disabled,
@@ -131,6 +136,7 @@ def _build(
         secrets=secrets,
         trusted_proxies=(*proxies, *own_proxies),
         allow_real_ip_fallback=real_ip,
+        bridge_token=bridge_token,
         source=source,
         routes_path=routes_path,
     )
@@ -153,6 +159,16 @@ def _parse_secrets(
     if "secrets" not in document:
         return parse_secrets(settings.secrets, f'{SETTING}["SECRETS"]', variables, problems)
     return parse_secrets(merge(document["secrets"], dict(settings.secrets)), "secrets", variables, problems)
+
+
+def _parse_bridge_token(
+    settings: AppSettings, variables: Variables, secrets: SecretsConfig, problems: list[Problem]
+) -> Secret | None:
+    if settings.bridge_token is None:
+        return None
+    raw = {"BRIDGE_TOKEN": settings.bridge_token}
+    fields = Fields(raw, SETTING, problems, ProblemKind.SETTINGS, form='{}["{}"]')
+    return SecretInputs(variables, secrets.env_alias).parse(fields, "BRIDGE_TOKEN")
 
 
 def _find_routes(

@@ -7,29 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 from openclaw_webhooks.conf.fields import Fields, as_object, check_text
 from openclaw_webhooks.conf.problems import Problem, ProblemKind
 from openclaw_webhooks.conf.routes import RouteConfig
-from openclaw_webhooks.conf.variables import Variables, parse_exact_variable
-from openclaw_webhooks.secrets.refs import (
-    SECRET_SOURCES,
-    InlineSecret,
-    Secret,
-    SecretRef,
-    SecretSource,
-    is_env_id,
-)
+from openclaw_webhooks.conf.secret_input import SecretInputs
+from openclaw_webhooks.conf.variables import Variables
 
 
 @dataclass(slots=True)
 class _Parser:
-    """What every route needs: where the routes stand (``path``), and what ``${NAME}`` refers to (``env_alias``)."""
+    """What every route needs: where the routes stand (``path``), what ``${NAME}`` is, and how secrets are read."""
 
     path: str
     variables: Variables
-    env_alias: str
+    secrets: SecretInputs
     problems: list[Problem] = field(default_factory=list)
 
     def parse(self, key: str, entry: object) -> RouteConfig | None:
@@ -58,7 +50,7 @@ class _Parser:
         enabled = fields.flag("enabled", default=True)
         path = normalise_path(fields.text("path", default=f"/plugins/webhooks/{route_id}"))
         session_key = fields.text("sessionKey", required=True)
-        secret = self._parse_secret(fields)
+        secret = self.secrets.parse(fields, "secret")
         controller_id = fields.text("controllerId", default=f"webhooks/{route_id}")
         description = fields.note("description")
         fields.reject_unknown()
@@ -74,41 +66,6 @@ class _Parser:
             enabled=enabled,
         )
 
-    def _parse_secret(self, fields: Fields) -> Secret | None:
-        if not fields.has("secret"):
-            fields.report("secret", "is required")
-            return None
-        value = fields.raw["secret"]
-        if isinstance(value, str):
-            return self._parse_text_secret(value, fields)
-        raw = as_object(value)
-        if raw is None:
-            fields.report("secret", "must be a string or a SecretRef object")
-            return None
-        return self._parse_ref(raw, fields)
-
-    def _parse_text_secret(self, value: str, fields: Fields) -> Secret | None:
-        text = fields.text("secret")
-        name = parse_exact_variable(text)
-        if name is not None and is_env_id(name):
-            return SecretRef("env", self.env_alias, name)
-        expanded, fault = check_text(self.variables.expand(value, fields.path_of("secret"), fields.problems))
-        if fault or not expanded:
-            fields.report("secret", fault or "must not be blank")
-            return None
-        return InlineSecret(expanded)
-
-    def _parse_ref(self, raw: Mapping[str, object], fields: Fields) -> SecretRef:
-        place = fields.path_of("secret")
-        expanded = {key: self.variables.expand(value, f"{place}.{key}", fields.problems) for key, value in raw.items()}
-        ref = Fields(expanded, place, fields.problems, ProblemKind.ROUTE)
-        source = ref.text("source", required=True)
-        if source and source not in SECRET_SOURCES:
-            ref.report("source", f"must be one of {', '.join(SECRET_SOURCES)}")
-        provider, secret_id = ref.text("provider", required=True), ref.text("id", required=True)
-        ref.reject_unknown()
-        return SecretRef(cast("SecretSource", source), provider, secret_id)
-
 
 @dataclass(frozen=True, slots=True)
 class ParsedRoutes:
@@ -122,7 +79,7 @@ def parse_routes(
     raw: Mapping[str, object], path: str, variables: Variables, *, env_alias: str, problems: list[Problem]
 ) -> ParsedRoutes:
     """Parse every route; ``path`` is the dotted path of the mapping."""
-    parser = _Parser(path, variables, env_alias)
+    parser = _Parser(path, variables, SecretInputs(variables, env_alias))
     parsed = {key: parser.parse(key, entry) for key, entry in raw.items()}
     routes = {key: route for key, route in parsed.items() if route is not None}
     clashing = {**_find_same_names(routes, path), **_find_same_paths(routes, path)}

@@ -16,6 +16,7 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from openclaw_webhooks.conf.bridge import BridgeAddress, read_bridge_token, read_bridge_url, read_host_token
 from openclaw_webhooks.conf.fields import Fields
 from openclaw_webhooks.conf.limits import RedisUrl, RouteLimits, read_redis_url, read_route_limits
 from openclaw_webhooks.conf.problems import Problem, ProblemKind
@@ -23,6 +24,7 @@ from openclaw_webhooks.conf.problems import Problem, ProblemKind
 SETTING: Final = "OPENCLAW_WEBHOOKS"
 SHARED_MEMORY_STORE: Final = "openclaw_webhooks.guards.limits.shared_memory.SharedMemoryStore"
 REDIS_STORE: Final = "openclaw_webhooks.guards.limits.redis.RedisStore"
+BRIDGE_ENGINE: Final = "openclaw_webhooks.engines.bridge.configured.build_bridge_engine"
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\Z")
 
 
@@ -39,6 +41,11 @@ class AppSettings:
         allow_real_ip_fallback: As in the file's ``gateway`` section; true where either says so.
         engine: Dotted path of the engine class.
         engine_threads: How many engine calls may run at once in a process.
+        bridge_url: Where the bridge of the bridge engine's Gateway listens.
+        bridge_token: What that bridge wants to be presented: text or a SecretRef, as configured.
+        bridge_connect_seconds: How long a connection to it may take to be made.
+        bridge_total_seconds: How long a call may take in all.
+        host_token: What a hosting Gateway proves itself with.
         limit_store: Dotted path of the store of the request limits; where none is named, shared memory, or the Redis
             store where there is a ``redis_url``.
         limits: Limits of single routes, by route id.
@@ -62,6 +69,11 @@ class AppSettings:
     allow_real_ip_fallback: bool = False
     engine: str = "openclaw_webhooks.engines.embedded.EmbeddedEngine"
     engine_threads: int = 16
+    bridge_url: BridgeAddress | None = None
+    bridge_token: str | Mapping[str, object] | None = field(default=None, repr=False)
+    bridge_connect_seconds: float = 2.0
+    bridge_total_seconds: float = 10.0
+    host_token: str | None = field(default=None, repr=False)
     limit_store: str = SHARED_MEMORY_STORE
     limits: Mapping[str, RouteLimits] = field(default_factory=dict)
     limits_fail_open: bool = False
@@ -78,6 +90,7 @@ class AppSettings:
 
 _DEFAULTS: Final = AppSettings()
 MAX_EXEC_REUSE_SECONDS: Final = 1.0
+MIN_BRIDGE_SECONDS: Final = 0.01
 MIN_REDIS_TIMEOUT_SECONDS: Final = 0.01
 MAX_REDIS_TIMEOUT_SECONDS: Final = 10.0
 
@@ -98,6 +111,15 @@ def parse_settings(raw: object) -> tuple[AppSettings, tuple[Problem, ...]]:
         allow_real_ip_fallback=fields.flag("ALLOW_REAL_IP_FALLBACK", default=_DEFAULTS.allow_real_ip_fallback),
         engine=_dotted_path(fields, "ENGINE", _DEFAULTS.engine),
         engine_threads=fields.whole("ENGINE_THREADS", default=_DEFAULTS.engine_threads),
+        bridge_url=read_bridge_url(fields, "BRIDGE_URL"),
+        bridge_token=read_bridge_token(fields, "BRIDGE_TOKEN"),
+        bridge_connect_seconds=fields.number(
+            "BRIDGE_CONNECT_SECONDS", default=_DEFAULTS.bridge_connect_seconds, minimum=MIN_BRIDGE_SECONDS
+        ),
+        bridge_total_seconds=fields.number(
+            "BRIDGE_TOTAL_SECONDS", default=_DEFAULTS.bridge_total_seconds, minimum=MIN_BRIDGE_SECONDS
+        ),
+        host_token=read_host_token(fields, "HOST_TOKEN"),
         limit_store=_dotted_path(fields, "LIMIT_STORE", REDIS_STORE if redis_url else _DEFAULTS.limit_store),
         limits=read_route_limits(fields, "LIMITS"),
         limits_fail_open=fields.flag("LIMITS_FAIL_OPEN", default=_DEFAULTS.limits_fail_open),
@@ -111,6 +133,8 @@ def parse_settings(raw: object) -> tuple[AppSettings, tuple[Problem, ...]]:
         call_retention_days=fields.whole("CALL_RETENTION_DAYS", default=_DEFAULTS.call_retention_days),
         flow_retention_days=fields.whole("FLOW_RETENTION_DAYS", default=_DEFAULTS.flow_retention_days),
     )
+    if parsed.engine == BRIDGE_ENGINE and not fields.raw.get("BRIDGE_URL"):
+        fields.report("BRIDGE_URL", "is required by the bridge engine")
     if parsed.routes is not None and parsed.config_path is not None:
         fields.report("ROUTES", "cannot be given together with CONFIG_PATH: routes come from one place")
     fields.reject_unknown()

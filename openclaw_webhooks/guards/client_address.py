@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
 
 from openclaw_webhooks.guards.head import RequestHead
+from openclaw_webhooks.secrets.comparison import is_same_secret
 
 IPAddress: TypeAlias = IPv4Address | IPv6Address
 IPNetwork: TypeAlias = IPv4Network | IPv6Network
 
 UNIX_PEER: Final = "unix"
 """What every peer on a unix socket is counted under: it has no address, and vouches for none."""
+
+CLIENT_HEADER: Final = "x-openclaw-webhooks-client"
+HOST_HEADER: Final = "x-openclaw-webhooks-host"
+"""The headers by which a hosting Gateway tells who its caller is, and that it is that Gateway."""
 
 _WITH_PORT = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\](?::\d*)?|(?P<dotted>[\d.]+):\d*)\Z", re.ASCII)
 _LONGEST_ADDRESS: Final = 80
@@ -47,6 +53,17 @@ def client_address(head: RequestHead, *, trusted_proxies: Sequence[IPNetwork], a
     if client is None and allow_real_ip_fallback:
         client = parse_address(head.headers.get("x-real-ip", ""))
     return text if client is None else str(client)
+
+
+def peer_behind_host(head: RequestHead, host_token: str) -> RequestHead:
+    """Return the request as the hosting Gateway received it: from its caller, not from the Gateway.
+
+    Believed only with the token that the Gateway has handed to this process; without it the headers are nothing.
+    """
+    presented = head.headers.get(HOST_HEADER, "")
+    if not host_token or not is_same_secret(presented, host_token):
+        return head
+    return replace(head, peer=head.headers.get(CLIENT_HEADER) or None)
 
 
 def parse_address(text: str) -> IPAddress | None:

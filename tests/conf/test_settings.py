@@ -11,9 +11,10 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openclaw_webhooks.conf.bridge import BridgeAddress
 from openclaw_webhooks.conf.limits import RedisUrl, RouteLimits
 from openclaw_webhooks.conf.problems import ProblemKind
-from openclaw_webhooks.conf.settings import AppSettings, get_settings, parse_settings
+from openclaw_webhooks.conf.settings import BRIDGE_ENGINE, AppSettings, get_settings, parse_settings
 
 KEYS = [name.upper() for name in AppSettings.__slots__]
 VALUES = st.recursive(
@@ -37,6 +38,11 @@ def test_every_key_is_read() -> None:
         "ALLOW_REAL_IP_FALLBACK": True,
         "ENGINE": "a.B",
         "ENGINE_THREADS": 4,
+        "BRIDGE_URL": "unix:///run/openclaw/bridge.sock",
+        "BRIDGE_TOKEN": {"source": "env", "provider": "default", "id": "BRIDGE_TOKEN"},
+        "BRIDGE_CONNECT_SECONDS": 1,
+        "BRIDGE_TOTAL_SECONDS": 5,
+        "HOST_TOKEN": "a-token-of-the-tests",
         "LIMIT_STORE": "c.D",
         "LIMITS": {"zapier": {"RATE": 600, "WINDOW_SECONDS": 30, "IN_FLIGHT": 32}, "ci": {}},
         "LIMITS_FAIL_OPEN": True,
@@ -61,6 +67,11 @@ def test_every_key_is_read() -> None:
         allow_real_ip_fallback=True,
         engine="a.B",
         engine_threads=4,
+        bridge_url=BridgeAddress(socket_path="/run/openclaw/bridge.sock"),
+        bridge_token={"source": "env", "provider": "default", "id": "BRIDGE_TOKEN"},
+        bridge_connect_seconds=1.0,
+        bridge_total_seconds=5.0,
+        host_token="a-token-of-the-tests",
         limit_store="c.D",
         limits={"zapier": RouteLimits(rate=600, window_seconds=30, in_flight=32), "ci": RouteLimits()},
         limits_fail_open=True,
@@ -99,6 +110,16 @@ def test_every_key_is_read() -> None:
         ("REDIS_URL", 5),
         ("REDIS_TIMEOUT_SECONDS", 0),
         ("REDIS_TIMEOUT_SECONDS", 11),
+        ("BRIDGE_URL", "http://gateway.example.net:8080"),
+        ("BRIDGE_URL", "http://127.0.0.1"),
+        ("BRIDGE_URL", "unix://relative/path"),
+        ("BRIDGE_URL", "unix:///" + "x" * 107),
+        ("BRIDGE_URL", 5),
+        ("BRIDGE_TOKEN", 5),
+        ("BRIDGE_CONNECT_SECONDS", 0),
+        ("BRIDGE_TOTAL_SECONDS", "1"),
+        ("HOST_TOKEN", "short"),
+        ("HOST_TOKEN", "with a blank, which no header keeps"),
         ("EXEC_REUSE_SECONDS", 1.5),
         ("EXEC_REUSE_SECONDS", -1),
         ("EXEC_REUSE_SECONDS", float("nan")),
@@ -124,6 +145,12 @@ def test_faulty_items_of_a_list_are_named_by_their_index() -> None:
         'OPENCLAW_WEBHOOKS["TRUSTED_PROXIES"].1',
         'OPENCLAW_WEBHOOKS["TRUSTED_PROXIES"].2',
     ]
+
+
+def test_the_bridge_engine_needs_an_address() -> None:
+    _, problems = parse_settings({"ENGINE": BRIDGE_ENGINE})
+    assert [problem.path for problem in problems] == ['OPENCLAW_WEBHOOKS["BRIDGE_URL"]']
+    assert parse_settings({"ENGINE": BRIDGE_ENGINE, "BRIDGE_URL": "http://[::1]:7001"})[1] == ()
 
 
 def test_routes_come_from_one_place() -> None:

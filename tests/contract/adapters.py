@@ -24,16 +24,17 @@ class EngineUnderTest:
     """An engine and what the suite needs around it.
 
     Attributes:
+        session_keys: Keys of sessions without flows, that the engine may be asked for.
         close_thread: Lets go of what the engine holds for the calling thread; called at the end of each.
     """
 
     engine: Engine
+    session_keys: Iterator[str] = field(default_factory=lambda: _make_keys(f"n{next(_numbers)}"))
     close_thread: Callable[[], None] = lambda: None
-    _name: str = field(default_factory=lambda: f"n{next(_numbers)}")
 
     def new_session_key(self) -> str:
         """Return the key of a session without flows."""
-        return f"agent:tester:{self._name}-{next(_numbers)}"
+        return next(self.session_keys)
 
     def new_session(self) -> BoundSession:
         return self.engine.bind_session(self.new_session_key())
@@ -46,5 +47,18 @@ def _embedded(request: pytest.FixtureRequest) -> Iterator[EngineUnderTest]:
         yield EngineUnderTest(EmbeddedEngine(using=alias), close_thread=connections.close_all)
 
 
-ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Iterator[EngineUnderTest]]] = {"embedded": _embedded}
+def _bridge(request: pytest.FixtureRequest) -> Iterator[EngineUnderTest]:
+    """Use a real Gateway that all tests share, and the sessions that its plugin was told of."""
+    engine, session_keys = request.getfixturevalue("suite_gateway")
+    yield EngineUnderTest(engine, session_keys)
+
+
+def _make_keys(name: str) -> Iterator[str]:
+    return (f"agent:tester:{name}-{number}" for number in itertools.count())
+
+
+ADAPTERS: dict[str, Callable[[pytest.FixtureRequest], Iterator[EngineUnderTest]]] = {
+    "bridge": _bridge,
+    "embedded": _embedded,
+}
 """The parameters of the fixture ``under_test``."""

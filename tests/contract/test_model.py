@@ -72,9 +72,13 @@ class Machine(RuleBasedStateMachine):
         else:
             assert isinstance(result, Applied)
             now = result.flow.updated_at_ms
-            times = {"ended_at_ms": now if effect.get("status") in TERMINAL_FLOW_STATUSES else None}
-            if name == "request_cancel":
-                times = {"cancel_requested_at_ms": now}
+            is_end = effect.get("status") in TERMINAL_FLOW_STATUSES
+            moved = "cancel_requested_at_ms" if name == "request_cancel" else "ended_at_ms"
+            times: dict[str, int | None] = {moved: None}
+            if is_end or name == "request_cancel":
+                times[moved] = moment = getattr(result.flow, moved)
+                # An engine may read its clock once for each of the two.
+                assert before.updated_at_ms <= moment <= now
             expected = replace(before, revision=revision + 1, updated_at_ms=now, **{**effect, **keep(given), **times})
             assert result.flow == expected
             self.known[who][flow_id] = expected

@@ -46,7 +46,7 @@ def problems_of(**environ: str) -> list[str]:
 def test_an_empty_environment_gives_the_documented_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     server = parse()
-    assert (server.bind.host, server.bind.port) == ("127.0.0.1", 8787)
+    assert (server.binds[0].host, server.binds[0].port) == ("127.0.0.1", 8787)
     assert server.workers == count_cores()
     assert (server.threads, server.interface, server.engine, server.debug) == (16, "asgi", "embedded", False)
     assert server.data_folder == tmp_path / "data"

@@ -1,0 +1,150 @@
+// The host: starts the Django server, starts it again when it dies, stops it with the Gateway.
+//
+// Owns a child process and its environment. Requests are proxy.js's.
+
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+import { preparePrivateSocket } from "./bridge.js";
+
+const CHECKOUT = fileURLToPath(new URL("../../..", import.meta.url));
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 10_000;
+/** A server that lived this long had started well: the next pause is short again. */
+const STARTED_WELL_MS = 10_000;
+/** The server stops within 5 seconds of SIGTERM by itself. */
+const STOP_PATIENCE_MS = 6_000;
+
+/**
+ * Start the server; it may take seconds until it listens, which `isUp` tells.
+ *
+ * @returns {Promise<{socketPath: string, isUp: () => boolean, stop: () => Promise<void>}>}
+ */
+export async function startHost({ settings, bridgeUrl, tokens, stateDir, logger }) {
+  const socketPath = path.join(stateDir, "openclaw-webhooks", "app.sock");
+  await preparePrivateSocket(socketPath);
+  const host = {
+    command: settings.command ?? defaultCommand(),
+    cwd: settings.cwd ?? CHECKOUT,
+    environment: buildEnvironment({ settings, bridgeUrl, tokens, stateDir, socketPath }),
+    socketPath,
+    logger,
+    child: undefined,
+    isStopping: false,
+  };
+  const ended = keepRunning(host);
+  return {
+    socketPath,
+    isUp: () => host.child !== undefined && existsSync(socketPath),
+    async stop() {
+      host.isStopping = true;
+      await stopChild(host);
+      await ended;
+    },
+  };
+}
+
+function defaultCommand() {
+  const own = path.join(CHECKOUT, ".venv", "bin", "python");
+  return [existsSync(own) ? own : "python3", "-m", "project.serve"];
+}
+
+function buildEnvironment({ settings, bridgeUrl, tokens, stateDir, socketPath }) {
+  const asked = settings.env ?? {};
+  return {
+    OPENCLAW_WEBHOOKS_DATA_DIR: path.join(stateDir, "openclaw-webhooks", "data"),
+    ...process.env,
+    ...asked,
+    OPENCLAW_WEBHOOKS_BIND: [`unix:${socketPath}`, asked.OPENCLAW_WEBHOOKS_BIND].filter(Boolean).join(","),
+    OPENCLAW_WEBHOOKS_ENGINE: "bridge",
+    OPENCLAW_WEBHOOKS_BRIDGE_URL: bridgeUrl,
+    OPENCLAW_WEBHOOKS_BRIDGE_TOKEN: tokens.bridge,
+    OPENCLAW_WEBHOOKS_HOST_TOKEN: tokens.host,
+  };
+}
+
+async function keepRunning(host) {
+  let pauseMs = FIRST_PAUSE_MS;
+  while (!host.isStopping) {
+    const startedAt = Date.now();
+    const end = await runOnce(host);
+    if (host.isStopping) return;
+    if (Date.now() - startedAt > STARTED_WELL_MS) pauseMs = FIRST_PAUSE_MS;
+    host.logger.error(`[openclaw-webhooks] the server ended (${end}); next start in ${pauseMs} ms`);
+    await wait(pauseMs);
+    pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
+  }
+}
+
+/** Run the server to its end and say how it ended. Its own process group: its workers are stopped with it. */
+async function runOnce(host) {
+  await waitUntilFree(host.socketPath);
+  return new Promise((resolve) => {
+    const [program, ...programArguments] = host.command;
+    const child = spawn(program, programArguments, {
+      cwd: host.cwd,
+      env: host.environment,
+      stdio: ["ignore", "pipe", "pipe"],
+      detached: true,
+    });
+    host.child = child;
+    const end = (how) => {
+      host.child = undefined;
+      killGroup(child, "SIGKILL");
+      resolve(how);
+    };
+    child.once("error", (error) => end(error.code ?? error.message));
+    child.once("exit", (code, signal) => end(signal ?? `exit status ${code}`));
+    pipeLines(child.stdout, (line) => host.logger.info?.(`[openclaw-webhooks] ${line}`));
+    pipeLines(child.stderr, (line) => host.logger.info?.(`[openclaw-webhooks] ${line}`));
+  });
+}
+
+/** Workers outlive a master that was killed for a moment; two servers must not answer on one socket. */
+async function waitUntilFree(socketPath) {
+  for (let turn = 0; turn < 50 && (await isListening(socketPath)); turn += 1) await wait(20);
+  await preparePrivateSocket(socketPath);
+}
+
+function isListening(socketPath) {
+  return new Promise((resolve) => {
+    const socket = net.connect(socketPath, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+async function stopChild(host) {
+  const { child } = host;
+  if (!child) return;
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => killGroup(child, "SIGKILL"), STOP_PATIENCE_MS);
+  await ended;
+  clearTimeout(timer);
+}
+
+function killGroup(child, signal) {
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if (error.code !== "ESRCH" && child.pid !== undefined) throw error;
+  }
+}
+
+function pipeLines(stream, take) {
+  let rest = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (text) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop();
+    for (const line of lines) take(line);
+  });
+  stream.on("end", () => rest && take(rest));
+}
