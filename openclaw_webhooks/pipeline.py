@@ -18,9 +18,11 @@ from dataclasses import replace
 from http import HTTPStatus
 from ipaddress import IPv4Network, IPv6Network
 from random import getrandbits
+from time import perf_counter_ns
 
 from openclaw_webhooks.actions.schema import check_whole_numbers, parse_action
 from openclaw_webhooks.actions.values import Action, Fault
+from openclaw_webhooks.calls.journey import SKIPPED_MARK
 from openclaw_webhooks.calls.record import CallRecord, CallSink, Step
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.effects import (
@@ -65,6 +67,7 @@ from openclaw_webhooks.services import perform
 from openclaw_webhooks.values import JsonValue
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_MARKS_BEFORE_SECRET = 3
 
 
 def authentication_steps(
@@ -122,10 +125,11 @@ class Pipeline:
 
     def serve(self, route: RouteConfig, head: RequestHead) -> Steps:
         """Serve one call and leave its record, however it ends."""
-        started_ns = time.perf_counter_ns()
+        started_ns = perf_counter_ns()
         started_at_ms = time.time_ns() // 1_000_000
         call = CallRecord(
             started_at_ms=started_at_ms,
+            started_ns=started_ns,
             route_id=route.route_id,
             request_id=_request_id(head, started_at_ms),
             client=client_address(
@@ -142,7 +146,7 @@ class Pipeline:
             call.status = HTTPStatus.INTERNAL_SERVER_ERROR
             raise
         finally:
-            call.duration_us = (time.perf_counter_ns() - started_ns) // 1000
+            call.duration_us = (perf_counter_ns() - started_ns) // 1000
             self._sink.add(call)
 
     def _pass_guards(self, route: RouteConfig, head: RequestHead, call: CallRecord) -> Steps:
@@ -151,6 +155,7 @@ class Pipeline:
             return _refuse(call, METHOD_OF_HEAD if head.method == "HEAD" else METHOD)
         if not is_media_type_json(head):
             return _refuse(call, MEDIA_TYPE)
+        call.marks.append(perf_counter_ns())
         return (yield from self._pass_rate(route, head, call))
 
     def _pass_rate(self, route: RouteConfig, head: RequestHead, call: CallRecord) -> Steps:
@@ -163,6 +168,7 @@ class Pipeline:
         if not verdict.allowed:
             answer = _refuse(call, RATE_LIMIT, retry_after_seconds=verdict.retry_after_seconds)
         else:
+            call.marks.append(perf_counter_ns())
             answer = yield from self._pass_slot(route, head, call, key)
         if self._advertised_limits is None:
             return answer
@@ -174,6 +180,8 @@ class Pipeline:
         """Fail closed where the limits cannot be known, unless told otherwise; the record shows who passed."""
         if not self._limits_fail_open:
             return _refuse(call, LIMITS_UNAVAILABLE, retry_after_seconds=1)
+        # One mark where the slot could not be counted; where already the rate could not, no slot was asked for.
+        call.marks += (perf_counter_ns(), SKIPPED_MARK)[: _MARKS_BEFORE_SECRET - len(call.marks)]
         answer = yield from self._pass_secret(route, head, call, Uncounted())
         call.code = call.code or LIMITS_UNAVAILABLE.code
         return answer
@@ -186,6 +194,7 @@ class Pipeline:
             return (yield from self._pass_uncounted(route, head, call))
         if isinstance(lease, Verdict):
             return _refuse(call, IN_FLIGHT_LIMIT, retry_after_seconds=lease.retry_after_seconds)
+        call.marks.append(perf_counter_ns())
         try:
             answer = yield from self._pass_secret(route, head, call, lease)
             # Before the answer is sent: a caller that waits for one answer before the next request never meets 429.
@@ -199,6 +208,7 @@ class Pipeline:
         """Steps 5 and 6: the secret, then the body of a caller that is let in."""
         if not (yield Authenticate(head, route.secret)):
             return _refuse(call, SECRET)
+        call.marks.append(perf_counter_ns())
         lease.renew()
         request = ReceiveJson()
         try:
@@ -209,6 +219,7 @@ class Pipeline:
             return _refuse(call, BODY_REFUSALS[type(error)])
         finally:
             call.body_bytes = request.received_bytes
+        call.marks.append(perf_counter_ns())
         lease.renew()
         return (yield from self._run(route, self._check(value), call))
 
@@ -226,12 +237,14 @@ class Pipeline:
             return _answer_json(call, HTTPStatus.BAD_REQUEST, fault_envelope(action))
         call.action = action.name
         flows = self._engine.bind_session(route.session_key)
+        call.marks.append(perf_counter_ns())
 
         def act() -> tuple[Outcome, bytes]:
             """Run in the thread that waits for the engine: also building a long list must not hold up an event loop."""
-            started_ns = time.perf_counter_ns()
+            call.marks.append(perf_counter_ns())
             outcome = perform(action, flows, default_controller_id=route.controller_id)
-            call.engine_us = (time.perf_counter_ns() - started_ns) // 1000
+            call.marks.append(perf_counter_ns())
+            call.engine_us = (call.marks[-1] - call.marks[-2]) // 1000
             return outcome, envelope(route.route_id, outcome)
 
         outcome, body = yield RunAction(act)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from openclaw_webhooks.calls.journey import PHASES, SKIPPED_MARK
 from openclaw_webhooks.calls.record import CallRecord, Step
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.effects import (
@@ -131,6 +132,8 @@ def test_asks_for_one_thing_after_another() -> None:
     assert drive.effects[0] == CountRequest(LimitKey(ROUTE.path, "192.0.2.1"))
     assert drive.record.refused_by is None
     assert drive.record.engine_us is not None
+    assert len(drive.record.marks) == len(PHASES) - 1
+    assert drive.record.marks == sorted(drive.record.marks)
 
 
 REFUSALS: list[tuple[dict[str, Any], RequestHead, int, int, Step, bool]] = [
@@ -242,6 +245,8 @@ def test_told_to_fail_open_a_request_passes_uncounted_and_its_record_shows_it(fa
     assert drive.run().status == 200
     assert (drive.record.code, drive.record.refused_by) == ("limits_unavailable", None)
     assert isinstance(drive.effects[-1], RunAction)
+    assert (drive.record.marks[2] == SKIPPED_MARK) == ("CountRequest" in fault)
+    assert len(drive.record.marks) == len(PHASES) - 1
 
 
 @pytest.mark.parametrize("fault", [{"CountRequest": UNAVAILABLE}, {"TakeSlot": UNAVAILABLE}], ids=str)

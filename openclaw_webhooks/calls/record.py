@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -33,6 +33,9 @@ class CallRecord:
         client: Client address as the limits see it.
         duration_us: Whole time in the pipeline, microseconds; ``engine_us`` the engine's part of it.
         body_bytes: How many bytes of body were received, ``None`` where none was asked for.
+        started_ns: Nanoseconds of ``time.perf_counter_ns``, the clock of the marks.
+        marks: When each of ``journey.PHASES`` ended, in order, by that clock; 0 for one that was skipped. The pipeline
+            appends them itself: 0.1 µs each, at most eight a call, where a method and an enum cost 0.5 µs.
     """
 
     started_at_ms: int
@@ -47,6 +50,8 @@ class CallRecord:
     duration_us: int = 0
     engine_us: int | None = None
     body_bytes: int | None = None
+    started_ns: int = 0
+    marks: list[int] = field(default_factory=list)
 
 
 class CallSink(Protocol):

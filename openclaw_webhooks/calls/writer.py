@@ -20,6 +20,7 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import CharField
 
 from openclaw_webhooks.calls.batch import OWN_ROWS, Batch, Fold, Folded, FoldKey, minute_of
+from openclaw_webhooks.calls.journey import format_journey, measure
 from openclaw_webhooks.calls.record import CallRecord, Step
 from openclaw_webhooks.models import Call, CallMinute, Outcome
 
@@ -33,7 +34,7 @@ _ROWS_PER_STATEMENT = (256, 64, 16, 4, 1)
 _REST_SLOT = OWN_ROWS + 1
 _ROW_COLUMNS = (
     *("at_ms", "route_id", "action", "status", "code", "refused_by", "client"),
-    *("request_id", "flow_id", "duration_us", "engine_us", "body_bytes"),
+    *("request_id", "flow_id", "duration_us", "engine_us", "body_bytes", "journey"),
 )
 _FOLD_COLUMNS = (*_ROW_COLUMNS, "last_at_ms", "count", "fold_key", "fold_slot")
 _MINUTE_COLUMNS = ("minute_ms", "route_id", "outcome", "count", "last_at_ms")
@@ -111,6 +112,7 @@ def _build_row(record: CallRecord) -> _Row:
         record.duration_us,
         record.engine_us,
         record.body_bytes,
+        format_journey(measure(record.marks, started_ns=record.started_ns, duration_us=record.duration_us)),
     )
 
 
@@ -147,7 +149,7 @@ def _build_fold(key: FoldKey, fold: Fold, *, digest: int, taken: int) -> Iterato
 
 def _build_rest(key: FoldKey, rest: Folded) -> _Row:
     answer = (_fit("route_id", key.route_id), None, key.status, None, key.step, _fit("client", key.client))
-    sums = (None, None, rest.duration_us, None, rest.body_bytes)
+    sums = (None, None, rest.duration_us, None, rest.body_bytes, None)
     return (rest.first_at_ms, *answer, *sums, rest.last_at_ms, rest.count)
 
 

@@ -32,8 +32,8 @@ class Call(models.Model):
     """One call that reached a route, or the rest of a minute's equal refusals folded into one row.
 
     A folded row's ``count`` is above 1 or may grow; its durations and bytes are sums over ``count`` calls, and it has
-    no request id. ``fold_key`` is a digest of what makes refusals equal, ``fold_slot`` the place of a refusal among
-    them: so every worker process folds into the same row.
+    no request id and no journey, which ``calls.journey.parse_journey`` reads. ``fold_key`` is a digest of what makes
+    refusals equal, ``fold_slot`` the place of a refusal among them: so every worker process folds into the same row.
     """
 
     at_ms = models.BigIntegerField("time", help_text="Start of the call, of the first one for a folded row.")
@@ -60,6 +60,7 @@ class Call(models.Model):
     duration_us = models.BigIntegerField("duration (µs)")
     engine_us = models.BigIntegerField("engine's part (µs)", null=True, blank=True)
     body_bytes = models.BigIntegerField("body (bytes)", null=True, blank=True)
+    journey = models.CharField("journey", max_length=128, null=True, blank=True, help_text="µs of each phase.")  # noqa: DJ001
     fold_key = models.BigIntegerField(null=True, blank=True, editable=False)
     fold_slot = models.SmallIntegerField(null=True, blank=True, editable=False)
 

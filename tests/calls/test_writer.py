@@ -45,6 +45,7 @@ def test_a_row_holds_what_was_recorded() -> None:
         "duration_us": 300,
         "engine_us": 200,
         "body_bytes": 120,
+        "journey": "300",
         "fold_key": None,
         "fold_slot": None,
     }
