@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+from urllib.parse import quote
 
 from openclaw_webhooks.conf.bridge import HEADER_VALUE_RULE, is_host_token, parse_bridge_url
 from openclaw_webhooks.conf.limits import RedisUrl, parse_redis_url
@@ -131,7 +132,9 @@ def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[En
         host_token=reader.read("OPENCLAW_WEBHOOKS_HOST_TOKEN", _parse_host_token, default=None),
     )
     if server.engine == "bridge" and server.bridge_url is None and not reader.problems:
-        reader.problems.append(EnvironmentProblem("OPENCLAW_WEBHOOKS_BRIDGE_URL", "is required by the bridge engine"))
+        reader.problems.append(
+            EnvironmentProblem("OPENCLAW_WEBHOOKS_ENGINE", "bridge needs OPENCLAW_WEBHOOKS_BRIDGE_URL")
+        )
     return reader.problems or server
 
 
@@ -144,7 +147,7 @@ def count_cores() -> int:
 
 def _read_database(reader: _Reader, data_folder: Path) -> dict[str, Any]:
     synchronous = reader.read("OPENCLAW_WEBHOOKS_SQLITE_SYNCHRONOUS", parse_synchronous, default=DEFAULT_SYNCHRONOUS)
-    default_url = f"sqlite:///{data_folder / 'openclaw-webhooks.sqlite3'}"
+    default_url = f"sqlite:///{quote(str(data_folder / 'openclaw-webhooks.sqlite3'))}"
 
     def parse(url: str) -> dict[str, Any]:
         return parse_database(url, synchronous=synchronous)

@@ -199,6 +199,29 @@ def test_any_environment_parses_or_names_its_faults(environ: dict[str, str]) -> 
         assert all(isinstance(problem, EnvironmentProblem) and problem.variable in environ for problem in parsed)
 
 
+@pytest.mark.parametrize("name", ["?", "#", "100%", "a b", "%41"])
+def test_the_data_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
+    server = parse_environment({"OPENCLAW_WEBHOOKS_DATA_DIR": str(tmp_path / name)})
+    assert isinstance(server, ServerEnvironment)
+    assert server.database["NAME"] == str(tmp_path / name / "openclaw-webhooks.sqlite3")
+
+
+def test_the_bridge_engine_needs_to_know_where_the_bridge_is() -> None:
+    assert problems_of(OPENCLAW_WEBHOOKS_ENGINE="bridge") == [
+        "OPENCLAW_WEBHOOKS_ENGINE: bridge needs OPENCLAW_WEBHOOKS_BRIDGE_URL"
+    ]
+    url = "unix:///run/openclaw/bridge.sock"
+    server = parse_environment({"OPENCLAW_WEBHOOKS_ENGINE": "bridge", "OPENCLAW_WEBHOOKS_BRIDGE_URL": url})
+    assert isinstance(server, ServerEnvironment)
+    assert (server.engine, server.bridge_url) == ("bridge", url)
+
+
+def test_several_addresses_are_separated_by_commas(tmp_path: Path) -> None:
+    server = parse_environment({"OPENCLAW_WEBHOOKS_BIND": f"unix:{tmp_path}/app.sock, 127.0.0.1:8788"})
+    assert isinstance(server, ServerEnvironment)
+    assert [bind.gunicorn_value for bind in server.binds] == [f"unix:{tmp_path}/app.sock", "127.0.0.1:8788"]
+
+
 def test_where_the_kernel_does_not_say_which_cores_are_ours_all_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "sched_getaffinity")
     assert count_cores() == os.cpu_count()
