@@ -11,6 +11,8 @@ from typing import Final, NoReturn
 
 import django
 
+from project.parent import end_with_parent
+
 _PRIVATE_UMASK: Final = 0o077
 
 
@@ -23,6 +25,8 @@ def main() -> NoReturn:
     from project.preparation import Unprepared, prepare  # noqa: PLC0415 - importable only once Django is set up
     from project.settings import SERVER  # noqa: PLC0415
 
+    if SERVER.host_token is not None:
+        end_with_parent()
     try:
         report = prepare(SERVER)
     except Unprepared as unprepared:
