@@ -86,9 +86,9 @@ class BridgeClient:
         return answer
 
     def _exchange(self, method: str, path: str, body: bytes | None, *, repeats: bool) -> Reply:
+        headers = self._headers()
         if not self._breaker.may_call():
             raise NotSent("the Gateway did not answer a moment ago")
-        headers = self._headers()
         try:
             reply = self._transport.exchange(method, path, body, headers, repeats=repeats)
         except (NotSent, NoAnswer):
@@ -102,8 +102,10 @@ class BridgeClient:
     def _headers(self) -> dict[str, str]:
         try:
             token = self._token()
-        except SecretUnresolved as error:
+        except (SecretUnresolved, TimeoutError) as error:
             raise NotSent(f"BRIDGE_TOKEN cannot be resolved: {error}") from error
+        if token and not is_header_value(token):
+            raise NotSent("BRIDGE_TOKEN holds characters that no header can carry")
         headers = {"Content-Type": "application/json"}
         return headers | {"Authorization": f"Bearer {token}"} if token else headers
 
@@ -156,6 +158,11 @@ class _Outcome:
         self.method = method
         self.flow_id = flow_id
         self.is_read = method in READS
+
+
+def is_header_value(text: str) -> bool:
+    """Tell whether a header can carry a text: visible ASCII alone (RFC 9110 section 5.5, RFC 6750 section 2.1)."""
+    return all("!" <= character <= "~" for character in text)
 
 
 def _parse(reply: Reply) -> Mapping[str, Any]:

@@ -16,8 +16,8 @@ from openclaw_webhooks.engines.bridge.transport import Transport
 from openclaw_webhooks.secrets.refs import Secret
 from openclaw_webhooks.secrets.resolver import SecretResolver
 
-_TOKEN_PATIENCE_SECONDS: Final = 60.0
-"""Longer than a provider takes: the resolver itself ends at its provider's time limit."""
+_TOKEN_PATIENCE_SECONDS: Final = 6.0
+"""A little more than a provider may take by default."""
 
 
 def build_bridge_engine() -> BridgeEngine:

@@ -103,12 +103,15 @@ def _harmless(reason: Any) -> str | None:
 
 
 def _flow_or_none(raw: Any) -> FlowRecord | None:
-    return None if raw is None else decode_flow(raw)
+    """Return the flow beside a refusal; one that this app cannot read does not make the refusal uncertain."""
+    try:
+        return decode_flow(raw)
+    except Undecodable:
+        return None
 
 
 def _tasks_or_none(raw: Any) -> list[TaskRecord] | None:
-    if raw is None:
+    try:
+        return [decode_task(task) for task in raw] if isinstance(raw, list) else None
+    except Undecodable:
         return None
-    if not isinstance(raw, list):
-        raise Undecodable("tasks")
-    return [decode_task(task) for task in raw]

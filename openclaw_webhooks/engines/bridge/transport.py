@@ -6,7 +6,6 @@ Django nor what is asked.
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import os
 import select
@@ -107,7 +106,7 @@ class Transport:
 
     def _connect(self, deadline: float) -> _Connection:
         connection = _Connection(self._address, self._clock)
-        connection.deadline = min(deadline, self._clock() + self._connect_seconds)
+        connection.timer.deadline = min(deadline, self._clock() + self._connect_seconds)
         try:
             connection.connect()
         except OSError as error:
@@ -116,7 +115,7 @@ class Transport:
         return connection
 
     def _exchange_on(self, connection: _Connection, request: tuple[Any, ...], deadline: float) -> Reply:
-        connection.deadline = deadline
+        connection.timer.deadline = deadline
         try:
             connection.send_whole(*request)
             reply = connection.receive()
@@ -130,32 +129,14 @@ class Transport:
         return reply
 
 
-class _Connection(http.client.HTTPConnection):
-    """A connection whose every wait ends at ``deadline``; ``was_closed``: it ended before a byte of the answer."""
+class _Timer:
+    """When a call's time is over; shared by a connection and its socket, which may outlive the connection's hold."""
 
-    deadline = 0.0
-    rests_until = 0.0
-    was_closed = False
+    __slots__ = ("_clock", "deadline")
 
-    def __init__(self, address: BridgeAddress, clock: Callable[[], float]) -> None:
-        super().__init__(address.host or "localhost", address.port or 80)
-        self._bridge_address = address
+    def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-
-    def connect(self) -> None:
-        address = self._bridge_address
-        if address.socket_path:
-            made = _DeadlineSocket(socket.AF_UNIX, socket.SOCK_STREAM)
-            target: Any = address.socket_path
-        else:
-            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-            made = _DeadlineSocket(family, socket.SOCK_STREAM)
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            target = (address.host, address.port)
-        made.connection = self
-        self.sock = made
-        made.settimeout(self.left_seconds())
-        made.connect(target)
+        self.deadline = 0.0
 
     def left_seconds(self) -> float:
         """Return how long may still be waited.
@@ -167,6 +148,33 @@ class _Connection(http.client.HTTPConnection):
         if left <= 0:
             raise TimeoutError("The time for the call is over.")
         return left
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection whose every wait ends with its timer; ``was_closed``: it ended before a byte of the answer."""
+
+    rests_until = 0.0
+    was_closed = False
+
+    def __init__(self, address: BridgeAddress, clock: Callable[[], float]) -> None:
+        super().__init__(address.host or "localhost", address.port or 80)
+        self._bridge_address = address
+        self.timer = _Timer(clock)
+
+    def connect(self) -> None:
+        address = self._bridge_address
+        if address.socket_path:
+            made = _DeadlineSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+            target: Any = address.socket_path
+        else:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            made = _DeadlineSocket(family, socket.SOCK_STREAM)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            target = (address.host, address.port)
+        made.timer = self.timer
+        self.sock = made
+        made.settimeout(self.timer.left_seconds())
+        made.connect(target)
 
     def has_news(self) -> bool:
         """Tell whether something can be read, which on a resting connection is its end."""
@@ -183,34 +191,32 @@ class _Connection(http.client.HTTPConnection):
     def receive(self) -> Reply:
         try:
             response = self.getresponse()
-            body = response.read(MAX_ANSWER_BYTES)
-        except http.client.RemoteDisconnected as error:
+        except (ConnectionError, http.client.RemoteDisconnected) as error:
             self.was_closed = True
             raise NoAnswer("the connection was closed instead of an answer") from error
         except (OSError, http.client.HTTPException) as error:
-            raise NoAnswer(f"no whole answer came ({_name(error)})") from error
+            raise NoAnswer(f"no answer came ({_name(error)})") from error
+        try:
+            body = response.read(MAX_ANSWER_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise NoAnswer(f"the answer broke off ({_name(error)})") from error
         if response.length:
-            raise NoAnswer("the answer is too long")
+            raise NoAnswer("the answer broke off" if len(body) < MAX_ANSWER_BYTES else "the answer is too long")
         return Reply(response.status, body)
 
 
 class _DeadlineSocket(socket.socket):
     """A socket that asks before each wait how long it may still wait; a time limit per wait would add up."""
 
-    connection: _Connection
+    timer: _Timer
 
     def sendall(self, *args: Any) -> None:
-        self.settimeout(self.connection.left_seconds())
+        self.settimeout(self.timer.left_seconds())
         super().sendall(*args)
 
     def recv_into(self, *args: Any) -> int:
-        self.settimeout(self.connection.left_seconds())
+        self.settimeout(self.timer.left_seconds())
         return super().recv_into(*args)
-
-    def close(self) -> None:
-        with contextlib.suppress(AttributeError):
-            del self.connection  # A cycle would keep the descriptor until the next garbage collection.
-        super().close()
 
 
 def _name(error: BaseException) -> str:

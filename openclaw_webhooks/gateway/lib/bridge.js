@@ -40,6 +40,15 @@ const MESSAGES = {
   shutting_down: "The Gateway is stopping.",
 };
 
+/** The API threw. In the middle of a change that may be before or after it was stored. */
+class CallFailed extends Error {
+  constructor(cause, method) {
+    super("The TaskFlow API failed.", { cause });
+    this.applied = READS.has(method) ? "no" : "unknown";
+    this.kind = cause instanceof Error ? cause.name : typeof cause;
+  }
+}
+
 /**
  * Listen until stopped.
  *
@@ -106,9 +115,18 @@ async function answer(bridge, req, res) {
 
 async function route(bridge, req) {
   if (bridge.tokenDigest && !isTokenRight(bridge.tokenDigest, req)) throw new Refused("unauthorized");
-  if (req.method === "GET" && req.url === "/v1/health") return health(bridge);
-  if (req.method === "POST" && req.url === "/v1/call") return call(bridge, await readCall(req));
-  throw new Refused(/^\/v1(\/|$)/.test(req.url) || !/^\/v\d+\//.test(req.url) ? "not_found" : "unsupported_protocol");
+  switch (`${req.method} ${req.url}`) {
+    case "GET /v1/health":
+      return health(bridge);
+    case "POST /v1/call":
+      return call(bridge, await readCall(req));
+    default:
+      throw refusalOf(req);
+  }
+}
+
+function refusalOf(req) {
+  return new Refused(/^\/v1(\/|$)/.test(req.url) || !/^\/v\d+\//.test(req.url) ? "not_found" : "unsupported_protocol");
 }
 
 function health({ flows, about }) {
@@ -129,9 +147,8 @@ async function call(bridge, { sessionKey, method, params }) {
   try {
     return { ok: true, value: (await bridge.flows.call(sessionKey, method, params)) ?? null };
   } catch (error) {
-    // What was thrown in the middle of a change may come before or after it was stored.
-    if (!(error instanceof Refused) && !READS.has(method)) error.applied = "unknown";
-    throw error;
+    if (error instanceof Refused) throw error;
+    throw new CallFailed(error, method);
   }
 }
 
@@ -146,7 +163,8 @@ async function readCall(req) {
 async function readBody(req) {
   const chunks = [];
   let size = 0;
-  for await (const chunk of req) {
+  // Not destroyed on an early end: who sends too much is to read why.
+  for await (const chunk of req.iterator({ destroyOnReturn: false })) {
     size += chunk.length;
     if (size > BODY_LIMIT_BYTES) throw new Refused("too_large");
     chunks.push(chunk);
@@ -172,7 +190,7 @@ function send(res, status, body) {
 function report(logger, req, code, error) {
   const id = req.headers["x-request-id"];
   const which = typeof id === "string" && /^[\w.-]{1,64}$/.test(id) ? ` request=${id}` : "";
-  if (code === "call_failed") logger.error(`[openclaw-webhooks] a TaskFlow call failed:${which} ${error?.name ?? "error"}`);
+  if (code === "call_failed") logger.error(`[openclaw-webhooks] a TaskFlow call failed:${which} ${error.kind ?? error.name}`);
   else logger.warn?.(`[openclaw-webhooks] refused:${which} ${code}`);
 }
 

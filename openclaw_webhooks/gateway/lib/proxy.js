@@ -30,7 +30,7 @@ const IDLE_CONNECTION_MS = 5_000;
 
 /** Make the handler of all routes; until `connect` is called the server counts as away. */
 export function createProxy({ logger }) {
-  const agent = new http.Agent({ keepAlive: true, maxSockets: 256, maxFreeSockets: 64, timeout: IDLE_CONNECTION_MS, scheduling: "lifo" });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 256, timeout: IDLE_CONNECTION_MS, scheduling: "lifo" });
   let target;
   return {
     connect(to) {
@@ -71,6 +71,7 @@ function passOn({ req, res, target, agent, logger }) {
       if (!res.writableFinished) upstream.destroy();
       done();
     });
+    upstream.flushHeaders(); // The server judges them before the first byte of a body has come.
     req.pipe(upstream);
   });
 }
@@ -101,6 +102,7 @@ async function passBack(req, res, upstream, answer) {
   if (!req.complete) {
     req.unpipe(upstream);
     await linger(req);
+    upstream.destroy(); // Its request never ends, so that nobody else would.
   }
   res.end();
 }

@@ -1,0 +1,221 @@
+"""A peer that is away, slow, talks rubbish or is of another version; hand-made, for what no real Gateway does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pathlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from openclaw_webhooks.conf.bridge import BridgeAddress
+from openclaw_webhooks.engines.bridge.breaker import FAILURES_TO_OPEN, PAUSE_SECONDS, CircuitBreaker
+from openclaw_webhooks.engines.bridge.client import BridgeClient
+from openclaw_webhooks.engines.bridge.engine import BridgeEngine
+from openclaw_webhooks.engines.bridge.mapping import map_cancel, map_mutation, map_run_task
+from openclaw_webhooks.engines.bridge.transport import Transport
+from openclaw_webhooks.engines.results import (
+    CancelRefusal,
+    MutationRefusal,
+    NotApplied,
+    NotCancelled,
+    RunTaskRefusal,
+    TaskNotCreated,
+)
+from openclaw_webhooks.exceptions import EngineUnavailable, OutcomeUnknown, PersistFailed
+
+FLOW = {
+    "flowId": "f-1",
+    "revision": 0,
+    "status": "queued",
+    "notifyPolicy": "done_only",
+    "goal": "g",
+    "createdAt": 1,
+    "updatedAt": 1,
+    "syncMode": "managed",
+    "ownerKey": "agent:main:secret",
+}
+Answer = Callable[[socket.socket], None]
+
+
+@contextlib.contextmanager
+def peer(folder: pathlib.Path, *answers: Answer) -> Iterator[BridgeAddress]:
+    """Listen on a socket; each connection reads one request and gets the next answer, the last one again and again."""
+    path = str(folder / "peer.sock")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def serve() -> None:
+            for number in range(100):
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection, contextlib.suppress(OSError):
+                    answers[min(number, len(answers) - 1)](connection)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield BridgeAddress(socket_path=path)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def read_request(connection: socket.socket) -> bytes:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(65536)
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+    while len(body) < length:
+        body += connection.recv(65536)
+    return body
+
+
+def answer(value: Any, *, status: int = 200, keep: bool = False, split: bool = False) -> Answer:
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    head = f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\n".encode()
+
+    def write(connection: socket.socket) -> None:
+        read_request(connection)
+        ending = b"\r\n" if keep else b"Connection: close\r\n\r\n"
+        connection.sendall(head + ending + (b"" if split else body))
+        if split:
+            connection.sendall(body)
+        if keep:
+            read_request(connection)
+
+    return write
+
+
+def hang_up(connection: socket.socket) -> None:
+    read_request(connection)
+
+
+def say_nothing(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.recv(1)
+
+
+def say_half(connection: socket.socket) -> None:
+    read_request(connection)
+    connection.sendall(b'HTTP/1.1 200 x\r\nContent-Length: 100\r\n\r\n{"ok":')
+
+
+def engine_at(address: BridgeAddress, *, seconds: float = 5, token: str | None = None) -> BridgeEngine:
+    return BridgeEngine(BridgeClient(Transport(address, connect_seconds=1, total_seconds=seconds), token=lambda: token))
+
+
+def expect(
+    address: BridgeAddress, read: type[Exception] | None, change: type[Exception], *, seconds: float = 5
+) -> None:
+    """Ask for a read and for a change, and expect what is known of each."""
+    session = engine_at(address, seconds=seconds).bind_session("k")
+    if read:
+        with pytest.raises(read):
+            session.get_flow("f-1")
+    with pytest.raises(change) as raised:
+        session.finish_flow("f-1", expected_revision=0)
+    if isinstance(raised.value, OutcomeUnknown):
+        assert raised.value.flow_id == "f-1"
+
+
+def test_nobody_listens(tmp_path: pathlib.Path) -> None:
+    expect(BridgeAddress(socket_path=str(tmp_path / "none.sock")), EngineUnavailable, PersistFailed)
+
+
+@pytest.mark.parametrize("wrong", [hang_up, say_half, answer(b"rubbish"), answer([]), answer({"ok": True, "value": 5})])
+def test_after_a_request_was_sent_a_change_may_have_happened(wrong: Answer, tmp_path: pathlib.Path) -> None:
+    with peer(tmp_path, wrong) as address:
+        expect(address, EngineUnavailable, OutcomeUnknown)
+
+
+def test_a_peer_that_says_nothing_is_left_in_time(tmp_path: pathlib.Path) -> None:
+    with peer(tmp_path, say_nothing) as address:
+        expect(address, EngineUnavailable, OutcomeUnknown, seconds=0.2)
+
+
+@pytest.mark.parametrize(
+    "code", ["unauthorized", "session_not_bound", "unsupported_protocol", "shutting_down", "too_large"]
+)
+def test_a_refusal_says_that_nothing_happened(code: str, tmp_path: pathlib.Path) -> None:
+    refusal = {"ok": False, "error": {"code": code, "message": "m", "applied": "no"}}
+    with peer(tmp_path, answer(refusal, status=403)) as address:
+        expect(address, EngineUnavailable, PersistFailed)
+
+
+def test_a_change_that_failed_in_the_middle_is_unknown(tmp_path: pathlib.Path) -> None:
+    failure = {"ok": False, "error": {"code": "call_failed", "message": "m", "applied": "unknown"}}
+    with peer(tmp_path, answer(failure, status=500)) as address:
+        expect(address, EngineUnavailable, OutcomeUnknown)
+
+
+def test_an_answer_may_end_its_connection_in_a_packet_of_its_own(tmp_path: pathlib.Path) -> None:
+    with peer(tmp_path, answer({"ok": True, "value": FLOW}, split=True)) as address:
+        session = engine_at(address).bind_session("k")
+        assert [session.get_flow("f-1") is not None for _ in range(3)] == [True] * 3
+
+
+def test_a_kept_connection_that_was_closed_costs_no_read(tmp_path: pathlib.Path) -> None:
+    def answer_once_then_close(connection: socket.socket) -> None:
+        answer({"ok": True, "value": FLOW}, keep=True)(connection)
+
+    with peer(tmp_path, answer_once_then_close) as address:
+        session = engine_at(address).bind_session("k")
+        assert all(session.get_flow("f-1") for _ in range(4))
+
+
+def test_nothing_that_the_gateway_adds_gets_out(tmp_path: pathlib.Path) -> None:
+    with peer(tmp_path, answer({"ok": True, "value": FLOW | {"more": "agent:main:secret"}})) as address:
+        assert "secret" not in repr(engine_at(address).bind_session("k").get_flow("f-1"))
+
+
+@pytest.mark.parametrize("token", ["line\nend", "ü" * 20, "with blank"])
+def test_a_token_that_no_header_can_carry_is_not_told(token: str, tmp_path: pathlib.Path) -> None:
+    session = engine_at(BridgeAddress(socket_path=str(tmp_path / "s")), token=token).bind_session("k")
+    with pytest.raises(EngineUnavailable, match="no header can carry") as raised:
+        session.get_flow("f-1")
+    assert token not in str(raised.value)
+
+
+def test_the_breaker_opens_asks_again_and_closes() -> None:
+    now = [100.0]
+    breaker = CircuitBreaker(clock=lambda: now[0])
+    for _ in range(FAILURES_TO_OPEN):
+        assert breaker.may_call()
+        breaker.note_failure()
+    assert not breaker.may_call()
+    now[0] += PAUSE_SECONDS
+    assert [breaker.may_call(), breaker.may_call()] == [True, False]
+    breaker.note_success()
+    assert [breaker.may_call(), breaker.may_call()] == [True, True]
+
+
+def test_a_reason_or_code_that_is_not_known_is_the_fallback_without_its_words() -> None:
+    strange = "agent:main:secret is busy"
+    assert map_mutation({"applied": False, "code": strange}) == NotApplied(MutationRefusal.OTHER)
+    assert map_cancel({"found": True, "cancelled": False, "reason": strange}) == NotCancelled(CancelRefusal.OTHER)
+    assert map_run_task({"found": True, "created": False, "reason": strange}) == TaskNotCreated(RunTaskRefusal.OTHER)
+
+
+def test_known_reasons_are_passed_on() -> None:
+    done = map_cancel({"found": True, "cancelled": False, "reason": "Flow is already succeeded."})
+    assert done == NotCancelled(CancelRefusal.TERMINAL, "Flow is already succeeded.")
+    made_up = map_run_task({"found": True, "created": False, "reason": "Flow is already agent:main:secret."})
+    assert made_up == TaskNotCreated(RunTaskRefusal.OTHER)
+    busy = map_run_task({"found": True, "created": False, "reason": "Task backing ownership could not be verified."})
+    assert busy == TaskNotCreated(RunTaskRefusal.OTHER, "Task backing ownership could not be verified.")
+
+
+def test_a_refusal_beside_a_flow_that_cannot_be_read_stays_a_refusal() -> None:
+    strange = FLOW | {"status": "of a later version"}
+    assert map_mutation({"applied": False, "code": "revision_conflict", "current": strange}) == NotApplied(
+        MutationRefusal.REVISION_CONFLICT
+    )
+    cancelled = map_cancel({"found": True, "cancelled": False, "reason": "", "flow": strange, "tasks": [{}]})
+    assert cancelled == NotCancelled(CancelRefusal.OTHER)
