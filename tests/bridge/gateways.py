@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -42,19 +43,29 @@ def build_document(routes: Mapping[str, Any] = ROUTES) -> dict[str, Any]:
     return {"plugins": {"entries": {"webhooks": {"enabled": True, "config": {"routes": routes}}}}}
 
 
+def find_bridge_url(gateway: GatewayProcess) -> str:
+    """Return where the bridge listens; ``LookupError`` before it does."""
+    told = re.findall(r"the bridge listens on (\S+)", gateway.read_log())
+    if not told:
+        raise LookupError("the Gateway's log names no bridge yet")
+    return str(told[-1])
+
+
 class Bridge:
     """A Gateway that offers its flows and hosts nothing."""
 
     def __init__(self, folder: pathlib.Path, plugin_config: Mapping[str, Any], document: Mapping[str, Any]) -> None:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         config_path = write_private(
             folder / "openclaw.json", build_gateway_config(document, plugin_config=plugin_config)
         )
         self.process = GatewayProcess(find_installation(), folder / "gateway", config_path, free_port())
-        port = plugin_config.get("bridge", {}).get("port")
-        socket_path = folder / "gateway/openclaw-webhooks/bridge.sock"
-        self.url = f"http://127.0.0.1:{port}" if port else f"unix://{socket_path}"
         self.token = plugin_config.get("bridge", {}).get("token")
+
+    @property
+    def url(self) -> str:
+        """Where the bridge listens, as the Gateway's log says."""
+        return find_bridge_url(self.process)
 
     def engine(self, *, total_seconds: float = 10) -> BridgeEngine:
         """Return an engine with connections of its own."""
@@ -72,7 +83,7 @@ class Bridge:
         while True:
             try:
                 self.engine().check_health()
-            except EngineUnavailable:
+            except (EngineUnavailable, LookupError):
                 assert self.process.process.poll() is None, self.process.read_log()[-3000:]
                 assert time.monotonic() < deadline, self.process.read_log()[-3000:]
                 time.sleep(0.1)
@@ -98,7 +109,7 @@ def running_host(
     folder: pathlib.Path, *, document: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
 ) -> Iterator[GatewayProcess]:
     """Run a Gateway that hosts the server of this checkout until the block ends."""
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     gateway = build_hosted(find_installation(), folder, free_port(), document or build_document(), environ or {})
     try:
         gateway.start()

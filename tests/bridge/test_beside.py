@@ -101,7 +101,7 @@ def test_a_killed_gateway_costs_503_and_nothing_that_was_acknowledged(door: str,
     config = tmp_path / "openclaw.json"
     config.write_text(json.dumps(build_document()), encoding="utf-8")
     config.chmod(0o600)
-    with running_bridge(tmp_path / "gateway") as bridge:
+    with running_bridge(tmp_path / "a-folder-too-deep-for-a-socket" / ("x" * 80)) as bridge:
         environ = {"OPENCLAW_WEBHOOKS_ENGINE": "bridge", "OPENCLAW_WEBHOOKS_BRIDGE_URL": bridge.url}
         with (
             serve(door, tmp_path, config=config, workers=2, environ=environ) as server,  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ def test_a_killed_gateway_costs_503_and_nothing_that_was_acknowledged(door: str,
 
 def test_a_gateway_that_hangs_holds_nobody_longer_than_the_limit(tmp_path: pathlib.Path) -> None:
     """A stopped process accepts connections and answers nothing."""
-    with running_bridge(tmp_path / "gateway") as bridge:
+    with running_bridge(tmp_path / "a-folder-too-deep-for-a-socket" / ("x" * 80)) as bridge:
         session = bridge.engine(total_seconds=0.5).bind_session(SESSION_KEY)
         session.list_flows()
         bridge.process.process.send_signal(signal.SIGSTOP)

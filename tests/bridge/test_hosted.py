@@ -23,6 +23,7 @@ from tests.bridge.gateways import (
     PATH,
     SECRET,
     count_rows,
+    find_bridge_url,
     list_flow_ids,
     running_host,
     wait_until,
@@ -115,11 +116,12 @@ def test_the_caller_and_not_the_gateway_is_counted(host: GatewayProcess) -> None
 
 def test_another_user_of_the_machine_cannot_use_the_sockets(host: GatewayProcess) -> None:
     require("root, to become another user", os.getuid() == 0)
-    sockets = sorted((host.folder / "openclaw-webhooks").glob("*.sock"))
+    folder = pathlib.Path(find_bridge_url(host).removeprefix("unix://")).parent
+    sockets = sorted(folder.glob("*.sock"))
     assert [path.name for path in sockets] == ["app.sock", "bridge.sock"]
     for path in sockets:
-        for part in path.parents:  # The folders of the test are no part of what is tested.
-            if part != host.folder / "openclaw-webhooks" and part != pathlib.Path("/"):
+        for part in folder.parents:  # The folders of the test are no part of what is tested.
+            if part != pathlib.Path("/"):
                 part.chmod(part.stat().st_mode | 0o011)
         assert _connect_as(65534, path) == "PermissionError"
         assert _connect_as(0, path) == ""

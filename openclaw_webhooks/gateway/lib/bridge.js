@@ -4,16 +4,16 @@
 // Gateway's log without its text, which may name a session, and never to the caller.
 
 import { createHash, timingSafeEqual } from "node:crypto";
-import { chmod, mkdir, rm } from "node:fs/promises";
+import { chmod, rm } from "node:fs/promises";
 import http from "node:http";
 import path from "node:path";
 
 import { Refused } from "./flows.js";
+import { preparePrivateSocket, prepareSocketFolder } from "./sockets.js";
 
 const PROTOCOL = 1;
 const BODY_LIMIT_BYTES = 1024 * 1024;
 const KEEP_ALIVE_MS = 75_000;
-const SOCKET_PATH_MAX_BYTES = 107;
 const READS = new Set(["get", "list", "findLatest", "resolve", "getTaskSummary"]);
 
 const STATUS = {
@@ -78,20 +78,9 @@ export async function startBridge({ flows, settings, stateDir, about, logger }) 
 
 async function address(settings, stateDir) {
   if (settings.port !== undefined) return { host: "127.0.0.1", port: settings.port };
-  const socketPath = settings.socketPath ?? path.join(stateDir, "openclaw-webhooks", "bridge.sock");
+  const socketPath = settings.socketPath ?? path.join(await prepareSocketFolder(stateDir), "bridge.sock");
   await preparePrivateSocket(socketPath);
   return { path: socketPath };
-}
-
-/** Make the folder of a socket private and remove a socket that a killed Gateway left. */
-export async function preparePrivateSocket(socketPath) {
-  if (Buffer.byteLength(socketPath) > SOCKET_PATH_MAX_BYTES) {
-    throw new Error(`The path of a unix socket has at most ${SOCKET_PATH_MAX_BYTES} bytes; choose a shorter one: ${socketPath}`);
-  }
-  const folder = path.dirname(socketPath);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await chmod(folder, 0o700);
-  await rm(socketPath, { force: true });
 }
 
 function listen(server, where) {

@@ -9,7 +9,7 @@ import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
-import { preparePrivateSocket } from "./bridge.js";
+import { preparePrivateSocket, prepareSocketFolder } from "./sockets.js";
 
 const CHECKOUT = fileURLToPath(new URL("../../..", import.meta.url));
 const FIRST_PAUSE_MS = 100;
@@ -25,7 +25,7 @@ const STOP_PATIENCE_MS = 6_000;
  * @returns {Promise<{socketPath: string, isUp: () => boolean, stop: () => Promise<void>}>}
  */
 export async function startHost({ settings, bridgeUrl, tokens, stateDir, logger }) {
-  const socketPath = path.join(stateDir, "openclaw-webhooks", "app.sock");
+  const socketPath = path.join(await prepareSocketFolder(stateDir), "app.sock");
   await preparePrivateSocket(socketPath);
   const host = {
     command: settings.command ?? defaultCommand(),
