@@ -21,7 +21,7 @@ def mount(application: Application) -> Application:
     because Django's handler does not know it: at shutdown what was begun is finished and call records are written.
     """
     # Here, because an asgi.py imports this module before it has Django load the apps.
-    from openclaw_webhooks import exchange  # noqa: PLC0415
+    from openclaw_webhooks import exchange, monitor_door  # noqa: PLC0415
 
     async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -30,6 +30,8 @@ def mount(application: Application) -> Application:
         route = exchange.find_route(scope["path"]) if scope["type"] == "http" else None
         if route is not None:
             await exchange.serve(route, scope, receive, send)
+        elif scope["type"] == "http" and monitor_door.is_page(scope["path"]):
+            await monitor_door.serve_page(scope, send)
         else:
             await application(scope, receive, send)
 

@@ -1,4 +1,7 @@
-"""Answers the routes before any other middleware sees them; for projects that serve routes through Django itself."""
+"""Answers the routes and the pages for monitoring before any other middleware sees them.
+
+For projects that serve routes through Django itself.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Callable
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from openclaw_webhooks.monitor_door import is_page, view_of_page
 from openclaw_webhooks.runtime import get_runtime
 from openclaw_webhooks.views import view_of
 
@@ -23,6 +27,9 @@ class WebhookRoutesMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer a route's path; pass on any other."""
-        route = get_runtime().routes.get(request.path_info)
-        return self._get_response(request) if route is None else view_of(route)(request)
+        """Answer the path of a route or of a page for monitoring; pass on any other."""
+        path = request.path_info
+        route = get_runtime().routes.get(path)
+        if route is not None:
+            return view_of(route)(request)
+        return view_of_page(path)(request) if is_page(path) else self._get_response(request)

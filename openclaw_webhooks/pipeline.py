@@ -10,18 +10,17 @@ Source: specification.txt ("Request handling order"), contract.md section 3.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Generator
 from concurrent.futures import Future
 from dataclasses import replace
 from http import HTTPStatus
 from ipaddress import IPv4Network, IPv6Network
-from random import getrandbits
 from time import perf_counter_ns
 
 from openclaw_webhooks.actions.schema import check_whole_numbers, parse_action
 from openclaw_webhooks.actions.values import Action, Fault
+from openclaw_webhooks.call_context import call_context
 from openclaw_webhooks.calls.journey import SKIPPED_MARK
 from openclaw_webhooks.calls.record import CallRecord, CallSink, Step
 from openclaw_webhooks.conf.routes import RouteConfig
@@ -46,6 +45,7 @@ from openclaw_webhooks.guards.client_address import client_address, peer_behind_
 from openclaw_webhooks.guards.head import RequestHead, is_media_type_json, is_method_allowed
 from openclaw_webhooks.guards.limits.base import Lease, LimitKey, Limits, Uncounted, Verdict
 from openclaw_webhooks.guards.limits.headers import build_rate_headers
+from openclaw_webhooks.guards.request_id import build_request_id, read_traceparent
 from openclaw_webhooks.outcomes import Outcome, envelope, fault_envelope
 from openclaw_webhooks.refusals import (
     BODY_REFUSALS,
@@ -66,7 +66,6 @@ from openclaw_webhooks.secrets.resolver import SecretResolver
 from openclaw_webhooks.services import perform
 from openclaw_webhooks.values import JsonValue
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _MARKS_BEFORE_SECRET = 3
 
 
@@ -131,12 +130,9 @@ class Pipeline:
             started_at_ms=started_at_ms,
             started_ns=started_ns,
             route_id=route.route_id,
-            request_id=_request_id(head, started_at_ms),
-            client=client_address(
-                peer_behind_host(head, self._host_token) if self._host_token else head,
-                trusted_proxies=self._trusted_proxies,
-                allow_real_ip_fallback=self._allow_real_ip_fallback,
-            ),
+            request_id=build_request_id(head, started_at_ms),
+            client=self.find_client(head),
+            traceparent=read_traceparent(head),
         )
         try:
             answer = yield from self._pass_guards(route, head, call)
@@ -148,6 +144,14 @@ class Pipeline:
         finally:
             call.duration_us = (perf_counter_ns() - started_ns) // 1000
             self._sink.add(call)
+
+    def find_client(self, head: RequestHead) -> str:
+        """Return whose request this is, as canonical text."""
+        return client_address(
+            peer_behind_host(head, self._host_token) if self._host_token else head,
+            trusted_proxies=self._trusted_proxies,
+            allow_real_ip_fallback=self._allow_real_ip_fallback,
+        )
 
     def _pass_guards(self, route: RouteConfig, head: RequestHead, call: CallRecord) -> Steps:
         """Steps 1 and 2: whatever can be judged from the head alone."""
@@ -242,7 +246,8 @@ class Pipeline:
         def act() -> tuple[Outcome, bytes]:
             """Run in the thread that waits for the engine: also building a long list must not hold up an event loop."""
             call.marks.append(perf_counter_ns())
-            outcome = perform(action, flows, default_controller_id=route.controller_id)
+            with call_context(call.request_id, call.traceparent):
+                outcome = perform(action, flows, default_controller_id=route.controller_id)
             call.marks.append(perf_counter_ns())
             call.engine_us = (call.marks[-1] - call.marks[-2]) // 1000
             return outcome, envelope(route.route_id, outcome)
@@ -276,15 +281,6 @@ def _answer_json(call: CallRecord, status: int, body: bytes, *, retry_after_seco
 
 def _retry_after(seconds: int) -> tuple[tuple[str, str], ...]:
     return (("retry-after", str(seconds)),) if seconds else ()
-
-
-def _request_id(head: RequestHead, started_at_ms: int) -> str:
-    """Take over the caller's id where it is harmless, else make one.
-
-    Ours begin with the time, which keeps the index of recorded calls dense. They name a request and guard nothing.
-    """
-    given = head.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.match(given) else f"{started_at_ms:012x}{getrandbits(80):020x}"
 
 
 def _declared_length(head: RequestHead) -> int:

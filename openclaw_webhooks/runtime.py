@@ -27,6 +27,8 @@ from openclaw_webhooks.conf.settings import AppSettings, get_settings
 from openclaw_webhooks.engine_pool import EnginePool
 from openclaw_webhooks.engines.base import Engine
 from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Allowance, Limits, LimitStore
+from openclaw_webhooks.monitoring.pages import MonitoringPages
+from openclaw_webhooks.monitoring.watch import Watch, Watched
 from openclaw_webhooks.pipeline import Pipeline
 from openclaw_webhooks.secrets.resolver import SecretResolver
 
@@ -38,6 +40,8 @@ class Runtime:
     Attributes:
         routes: Request path to route; a path that ends in one slash leads to the same route as the path without.
         engine_pool: Where the ASGI door makes the engine's blocking calls.
+        watch: Who hears of calls afterwards: metrics, logs, traces, signals.
+        pages: What monitoring asks for.
         notices: Sentences for the operator about how this process is run.
     """
 
@@ -49,12 +53,15 @@ class Runtime:
     recorder: CallRecorder | NoRecorder
     pipeline: Pipeline
     engine_pool: EnginePool
+    watch: Watch
+    pages: MonitoringPages
     notices: set[str] = field(default_factory=set)
 
     def close(self) -> None:
         """Finish what was begun: engine calls end, records are written, the limits let go. Takes seconds at most."""
         self.engine_pool.close()
         self.recorder.close()
+        self.watch.close()
         self.limit_store.close()
 
 
@@ -103,28 +110,42 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
     """Put a runtime together; touches neither database nor network."""
     engine: Engine = import_string(settings.engine)()
     limits = build_limits(settings, configuration.routes)
+    limit_store = import_string(settings.limit_store).of_deployment(_deployment_name(), limits)
     recorder = (
         CallRecorder(queue_size=settings.call_queue_size, flush_seconds=settings.call_flush_seconds)
         if settings.record_calls
         else NoRecorder()
     )
+    watch = Watch(
+        settings.monitoring,
+        deployment=_deployment_name(),
+        watched=Watched(configuration=configuration, engine=engine, limit_store=limit_store, recorder=recorder),
+    )
+    pipeline = Pipeline(
+        engine=engine,
+        sink=watch.sink,
+        trusted_proxies=configuration.trusted_proxies,
+        allow_real_ip_fallback=configuration.allow_real_ip_fallback,
+        limits_fail_open=settings.limits_fail_open,
+        advertised_limits=limits if settings.rate_limit_headers else None,
+        host_token=settings.host_token or "",
+    )
     return Runtime(
         configuration=configuration,
         routes=build_route_table(configuration),
-        resolver=SecretResolver(configuration.secrets, environ=os.environ, reuse_seconds=settings.exec_reuse_seconds),
-        limit_store=import_string(settings.limit_store).of_deployment(_deployment_name(), limits),
+        resolver=SecretResolver(
+            configuration.secrets,
+            environ=os.environ,
+            reuse_seconds=settings.exec_reuse_seconds,
+            note_resolution=watch.note_resolution,
+        ),
+        limit_store=limit_store,
         engine=engine,
         recorder=recorder,
-        pipeline=Pipeline(
-            engine=engine,
-            sink=recorder,
-            trusted_proxies=configuration.trusted_proxies,
-            allow_real_ip_fallback=configuration.allow_real_ip_fallback,
-            limits_fail_open=settings.limits_fail_open,
-            advertised_limits=limits if settings.rate_limit_headers else None,
-            host_token=settings.host_token or "",
-        ),
+        pipeline=pipeline,
         engine_pool=EnginePool(settings.engine_threads, on_thread_end=connections.close_all),
+        watch=watch,
+        pages=watch.build_pages(pipeline.find_client),
     )
 
 

@@ -1,4 +1,6 @@
-"""One path per configured route; include it at the root: ``path("", include("openclaw_webhooks.urls"))``.
+"""One path per configured route, and the pages for monitoring that are switched on.
+
+Include it at the root: ``path("", include("openclaw_webhooks.urls"))``.
 
 Route paths are absolute. Included under a prefix they would move, which a system check says.
 """
@@ -10,6 +12,10 @@ import re
 from django.urls import URLPattern, re_path
 
 from openclaw_webhooks.conf.configuration import Configuration, get_configuration
+from openclaw_webhooks.conf.monitoring import Monitoring
+from openclaw_webhooks.conf.settings import read_settings
+from openclaw_webhooks.monitor_door import view_of_page
+from openclaw_webhooks.monitoring.pages import HEALTH_PATH, METRICS_PATH, READY_PATH
 from openclaw_webhooks.views import view_of
 
 
@@ -23,4 +29,13 @@ def build_urlpatterns(configuration: Configuration) -> list[URLPattern]:
     ]
 
 
-urlpatterns = build_urlpatterns(get_configuration())
+def build_page_patterns(monitoring: Monitoring) -> list[URLPattern]:
+    """Return a pattern per page for monitoring that the settings switch on."""
+    paths = (HEALTH_PATH, READY_PATH) * monitoring.health + (METRICS_PATH,) * monitoring.metrics
+    return [
+        re_path(rf"^{path.removeprefix('/')}$", view_of_page(path), name=f"openclaw-webhooks-{path[1:]}")
+        for path in paths
+    ]
+
+
+urlpatterns = [*build_urlpatterns(get_configuration()), *build_page_patterns(read_settings()[0].monitoring)]

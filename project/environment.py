@@ -16,8 +16,10 @@ from urllib.parse import quote
 
 from openclaw_webhooks.conf.bridge import HEADER_VALUE_RULE, is_host_token, parse_bridge_url
 from openclaw_webhooks.conf.limits import RedisUrl, parse_redis_url
+from openclaw_webhooks.conf.monitoring import CallLog
 from project.addresses import Bind, parse_binds
 from project.databases import DEFAULT_SYNCHRONOUS, parse_database, parse_synchronous
+from project.log_lines import LogFormat
 from project.paths import expand_home
 
 Interface: TypeAlias = Literal["asgi", "wsgi"]
@@ -62,6 +64,12 @@ class ServerEnvironment:
         bridge_url: Where the Gateway's bridge listens.
         bridge_token: What it wants to be presented, perhaps as ``${NAME}`` of another variable.
         host_token: What the Gateway that hosts this server proves itself with.
+        metrics: Whether metrics are offered.
+        metrics_token: What a scraper presents.
+        monitoring_networks: Addresses that see metrics without it, and what is not ready.
+        call_log: Which calls are logged.
+        log_format: How lines of the log are written.
+        traces: Whether spans are made.
     """
 
     binds: tuple[Bind, ...]
@@ -80,6 +88,12 @@ class ServerEnvironment:
     bridge_url: str | None
     bridge_token: str | None = field(repr=False)
     host_token: str | None = field(repr=False)
+    metrics: bool
+    metrics_token: str = field(repr=False)
+    monitoring_networks: tuple[str, ...]
+    call_log: CallLog
+    log_format: LogFormat
+    traces: bool
 
 
 class _Reader:
@@ -130,6 +144,12 @@ def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[En
         bridge_url=reader.read("OPENCLAW_WEBHOOKS_BRIDGE_URL", _parse_bridge_url, default=None),
         bridge_token=reader.read("OPENCLAW_WEBHOOKS_BRIDGE_TOKEN", str, default=None),
         host_token=reader.read("OPENCLAW_WEBHOOKS_HOST_TOKEN", _parse_host_token, default=None),
+        metrics=reader.read("OPENCLAW_WEBHOOKS_METRICS", _parse_switch, default=False),
+        metrics_token=reader.read("OPENCLAW_WEBHOOKS_METRICS_TOKEN", str, default=""),
+        monitoring_networks=reader.read("OPENCLAW_WEBHOOKS_MONITORING_NETWORKS", _parse_list, default=()),
+        call_log=reader.read("OPENCLAW_WEBHOOKS_CALL_LOG", _parse_call_log, default=CallLog.REFUSED),
+        log_format=reader.read("OPENCLAW_WEBHOOKS_LOG_FORMAT", _parse_log_format, default="key_value"),
+        traces=reader.read("OPENCLAW_WEBHOOKS_TRACES", _parse_traces, default=False),
     )
     if server.engine == "bridge" and server.bridge_url is None and not reader.problems:
         reader.problems.append(
@@ -204,6 +224,39 @@ def _default_hosts(binds: tuple[Bind, ...]) -> tuple[str, ...]:
     """Local names, and the addresses the server was told to listen on unless that is every address."""
     own = dict.fromkeys(bind.url_host for bind in binds)
     return (*LOCAL_HOSTS, *(host for host in own if host not in LOCAL_HOSTS))
+
+
+def _parse_list(text: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _parse_call_log(text: str) -> CallLog:
+    if text not in list(CallLog):
+        raise ValueError(f"must be one of {', '.join(CallLog)}, not {text!r}")
+    return CallLog(text)
+
+
+def _parse_log_format(text: str) -> LogFormat:
+    if text not in ("key_value", "json"):
+        raise ValueError(f"must be key_value or json, not {text!r}")
+    return cast("LogFormat", text)
+
+
+def _parse_traces(text: str) -> bool:
+    wanted = _parse_switch(text)
+    if wanted and not _has_tracing():
+        raise ValueError("needs the OpenTelemetry SDK: install openclaw-webhooks[otel]")
+    return wanted
+
+
+def _has_tracing() -> bool:
+    try:
+        return (
+            find_spec("opentelemetry.sdk") is not None
+            and find_spec("opentelemetry.exporter.otlp.proto.http") is not None
+        )
+    except ModuleNotFoundError:  # of a package above it
+        return False
 
 
 def _parse_hosts(text: str) -> tuple[str, ...]:

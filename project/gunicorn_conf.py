@@ -16,6 +16,7 @@ from typing import Any, Final
 from openclaw_webhooks.servers import gunicorn as hooks
 from project.log_lines import GunicornLogger
 from project.settings import LOGGING, SERVER
+from project.tracing import start_tracing, stop_tracing
 
 wsgi_app = f"project.{SERVER.interface}:application"
 bind = [bind.gunicorn_value for bind in SERVER.binds]
@@ -60,6 +61,8 @@ def when_ready(_arbiter: Any) -> None:
 def post_worker_init(worker: Any) -> None:
     """Have the worker be done before the master would kill it, and leave Ctrl-C, which all get, to the master."""
     worker.cfg.set("graceful_timeout", _CALLERS_GRACE_SECONDS)
+    if SERVER.traces:
+        start_tracing()
     if SERVER.interface == "asgi":
         worker.loop.add_signal_handler(signal.SIGINT, _ignore)
     else:
@@ -74,6 +77,8 @@ def worker_exit(arbiter: Any, worker: Any) -> None:
 
         hooks.worker_exit(arbiter, worker)
         close_runtime()
+        if SERVER.traces:
+            stop_tracing()
         # Python would wait for request threads, and so for clients that connected and never sent a byte.
         os._exit(0)
 

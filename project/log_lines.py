@@ -1,4 +1,4 @@
-"""Log records as single lines of ``key=value`` pairs, for people with ``grep`` and for log collectors alike."""
+"""Log records as single lines: ``key=value`` pairs for people with ``grep``, or JSON for log collectors."""
 
 from __future__ import annotations
 
@@ -6,34 +6,56 @@ import json
 import logging
 import re
 import time
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
+LogFormat: TypeAlias = Literal["key_value", "json"]
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+-]+\Z")
 
 
 class KeyValueFormatter(logging.Formatter):
-    """Formats ``time=… level=… logger=… message="…"``; a line break inside a value is escaped, never written."""
+    """Formats ``time=… level=… logger=… message="…"``; a line break inside a value is escaped, never written.
+
+    A record about a call (``openclaw_webhooks.calls``) has the call's fields instead of a message.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one line; an exception's traceback is its last value."""
-        pairs = {
-            "time": self._format_moment(record.created),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "process": str(record.process),
-            "message": record.getMessage(),
-        }
+        pairs = {**_head_of(record), **self._tell(record)}
         if record.exc_info:
             pairs["exception"] = self.formatException(record.exc_info)
-        return " ".join(f"{key}={quote(value)}" for key, value in pairs.items())
+        return self._write(pairs)
+
+    def _write(self, pairs: dict[str, Any]) -> str:
+        return " ".join(f"{key}={quote(str(value))}" for key, value in pairs.items() if value is not None)
 
     @staticmethod
-    def _format_moment(seconds: float) -> str:
-        """Write Unix seconds as RFC 3339 in UTC, to the millisecond."""
-        whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-        return f"{whole}.{int(seconds * 1000) % 1000:03d}Z"
+    def _tell(record: logging.LogRecord) -> dict[str, Any]:
+        call: dict[str, Any] | None = getattr(record, "call", None)
+        return {"message": record.getMessage()} if call is None else call
+
+
+class JsonFormatter(KeyValueFormatter):
+    """Formats the same as one JSON object a line."""
+
+    def _write(self, pairs: dict[str, Any]) -> str:
+        return json.dumps(pairs)
+
+
+def _head_of(record: logging.LogRecord) -> dict[str, Any]:
+    return {
+        "time": _format_moment(record.created),
+        "level": record.levelname.lower(),
+        "logger": record.name,
+        "process": record.process,
+    }
+
+
+def _format_moment(seconds: float) -> str:
+    """Write Unix seconds as RFC 3339 in UTC, to the millisecond."""
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds * 1000) % 1000:03d}Z"
 
 
 def quote(value: str) -> str:
@@ -51,17 +73,26 @@ class GunicornLogger(Logger):  # type: ignore[misc]
     access_log_enabled = False
 
 
-def build_logging() -> dict[str, Any]:
-    """Build the ``dictConfig`` that Django and gunicorn share: everything to standard output.
+def build_logging(log_format: LogFormat = "key_value") -> dict[str, Any]:
+    """Build the ``dictConfig`` that Django and gunicorn share: everything to standard output, floods folded.
 
     Never below INFO, also with ``DEBUG``: Django would log every statement with its parameters.
     """
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"key_value": {"()": "project.log_lines.KeyValueFormatter"}},
+        "formatters": {
+            "key_value": {"()": "project.log_lines.KeyValueFormatter"},
+            "json": {"()": "project.log_lines.JsonFormatter"},
+        },
+        "filters": {"floods": {"()": "openclaw_webhooks.monitoring.floods.FloodFilter"}},
         "handlers": {
-            "stdout": {"class": "logging.StreamHandler", "formatter": "key_value", "stream": "ext://sys.stdout"},
+            "stdout": {
+                "class": "logging.StreamHandler",
+                "formatter": log_format,
+                "filters": ["floods"],
+                "stream": "ext://sys.stdout",
+            },
         },
         "root": {"level": "INFO", "handlers": ["stdout"]},
         "loggers": {

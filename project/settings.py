@@ -98,7 +98,7 @@ STATIC_URL = "static/"
 # The files of the installed packages are served as they are: no collectstatic, no folder to keep in step.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
-LOGGING = build_logging()
+LOGGING = build_logging(SERVER.log_format)
 
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
@@ -117,4 +117,10 @@ OPENCLAW_WEBHOOKS: dict[str, Any] = {
     "BRIDGE_URL": SERVER.bridge_url,
     "BRIDGE_TOKEN": SERVER.bridge_token,
     "HOST_TOKEN": SERVER.host_token,
+    "HEALTH": True,
+    "METRICS": SERVER.metrics,
+    "METRICS_TOKEN": SERVER.metrics_token,
+    "MONITORING_NETWORKS": SERVER.monitoring_networks,
+    "CALL_LOG": SERVER.call_log,
+    "TRACES": SERVER.traces,
 }

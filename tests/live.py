@@ -43,12 +43,20 @@ class Server:
         """Open a connection from one loopback address."""
         return socket.create_connection(self.address, timeout=timeout, source_address=(source, 0))
 
-    def call(self, path: str, body: Any, *, source: str = "127.0.0.1", secret: str = SECRET) -> tuple[int, Any]:
+    def call(
+        self,
+        path: str,
+        body: Any,
+        *,
+        source: str = "127.0.0.1",
+        secret: str = SECRET,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, Any]:
         """Post JSON to a route on a connection of its own; return status and parsed answer (or its text)."""
         connection = http.client.HTTPConnection(*self.address, timeout=30, source_address=(source, 0))
         try:
-            headers = {"Content-Type": "application/json", "Authorization": f"Bearer {secret}"}
-            connection.request("POST", path, json.dumps(body), headers)
+            sent = {"Content-Type": "application/json", "Authorization": f"Bearer {secret}", **(headers or {})}
+            connection.request("POST", path, json.dumps(body), sent)
             response = connection.getresponse()
             raw = response.read()
         finally:

@@ -33,6 +33,7 @@ class CallRecord:
         client: Client address as the limits see it.
         duration_us: Whole time in the pipeline, microseconds; ``engine_us`` the engine's part of it.
         body_bytes: How many bytes of body were received, ``None`` where none was asked for.
+        traceparent: The trace that the call belongs to, empty where its caller names none.
         started_ns: Nanoseconds of ``time.perf_counter_ns``, the clock of the marks.
         marks: When each of ``journey.PHASES`` ended, in order, by that clock; 0 for one that was skipped. The pipeline
             appends them itself: 0.1 µs each, at most eight a call, where a method and an enum cost 0.5 µs.
@@ -42,6 +43,7 @@ class CallRecord:
     route_id: str
     request_id: str
     client: str
+    traceparent: str = ""
     action: str | None = None
     refused_by: Step | None = None
     status: int = 0

@@ -43,7 +43,7 @@ _WARN_EVERY_SECONDS = 60.0
 class NoRecorder:
     """A sink that keeps nothing, for projects that turned the record off."""
 
-    dropped = 0
+    dropped = waiting = 0
 
     def add(self, record: CallRecord) -> None:
         """Forget the record."""
@@ -99,6 +99,11 @@ class CallRecorder:
     def dropped(self) -> int:
         """Return how many records this process has dropped since it started."""
         return self._dropped
+
+    @property
+    def waiting(self) -> int:
+        """Return how many records and folded rows wait to be written or are being written."""
+        return self._gathering.size + self._writing_size
 
     def add(self, record: CallRecord) -> None:
         """Take one record; the caller leaves it alone from now on. Never waits for I/O, never raises."""

@@ -15,15 +15,17 @@ Network: TypeAlias = IPv4Network | IPv6Network
 _MAPPED_PREFIX_BITS = 96
 
 
-def parse_proxies(addresses: Iterable[str], path: str, problems: list[Problem]) -> tuple[Network, ...]:
-    """Return the networks; what is none is reported at ``path`` and left out."""
+def parse_proxies(
+    addresses: Iterable[str], path: str, problems: list[Problem], kind: ProblemKind = ProblemKind.GATEWAY
+) -> tuple[Network, ...]:
+    """Return the networks; what is none is reported at ``path`` as a problem of this kind, and left out."""
     networks = []
     for address in addresses:
         try:
             networks.append(_unmap(ip_network(address, strict=False)))
         except ValueError:
             message = f"holds {address!r}, which is no IP address or CIDR block"
-            problems.append(Problem(path, message, ProblemKind.GATEWAY))
+            problems.append(Problem(path, message, kind))
     return tuple(networks)
 
 

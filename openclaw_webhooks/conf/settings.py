@@ -19,6 +19,7 @@ from django.core.signals import setting_changed
 from openclaw_webhooks.conf.bridge import BridgeAddress, read_bridge_token, read_bridge_url, read_host_token
 from openclaw_webhooks.conf.fields import Fields
 from openclaw_webhooks.conf.limits import RedisUrl, RouteLimits, read_redis_url, read_route_limits
+from openclaw_webhooks.conf.monitoring import Monitoring, read_monitoring
 from openclaw_webhooks.conf.problems import Problem, ProblemKind
 
 SETTING: Final = "OPENCLAW_WEBHOOKS"
@@ -59,6 +60,7 @@ class AppSettings:
         call_flush_seconds: How long a record waits at most.
         call_retention_days: After how many days ``webhooks_prune`` deletes a call.
         flow_retention_days: After how many days it deletes a finished flow.
+        monitoring: Metrics, health, the call log and traces, by keys of their own.
     """
 
     config_path: str | None = None
@@ -86,6 +88,7 @@ class AppSettings:
     call_flush_seconds: float = 0.5
     call_retention_days: int = 30
     flow_retention_days: int = 7
+    monitoring: Monitoring = field(default_factory=Monitoring)
 
 
 _DEFAULTS: Final = AppSettings()
@@ -132,6 +135,7 @@ def parse_settings(raw: object) -> tuple[AppSettings, tuple[Problem, ...]]:
         call_flush_seconds=fields.number("CALL_FLUSH_SECONDS", default=_DEFAULTS.call_flush_seconds),
         call_retention_days=fields.whole("CALL_RETENTION_DAYS", default=_DEFAULTS.call_retention_days),
         flow_retention_days=fields.whole("FLOW_RETENTION_DAYS", default=_DEFAULTS.flow_retention_days),
+        monitoring=read_monitoring(fields),
     )
     if parsed.engine == BRIDGE_ENGINE and not fields.raw.get("BRIDGE_URL"):
         fields.report("BRIDGE_URL", "is required by the bridge engine")

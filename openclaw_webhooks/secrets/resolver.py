@@ -67,6 +67,7 @@ class SecretResolver:
         wall_clock: Callable[[], float] = time.time,
         reuse_seconds: float = 1.0,
         logs_reasons: bool = True,
+        note_resolution: Callable[[str, str], None] | None = None,
     ) -> None:
         """Read nothing yet.
 
@@ -77,6 +78,8 @@ class SecretResolver:
             wall_clock: Unix seconds.
             reuse_seconds: How long the value of an exec provider may be used again; 0 never.
             logs_reasons: Whether failures are logged; not where the caller reports them itself.
+            note_resolution: Called with the source of each reference looked up and what came of it (``resolved``,
+                ``reused`` or ``unresolved``); must neither wait nor raise.
         """
         self._config, self._environ = config, environ
         self._clock, self._wall_clock, self._reuse_seconds = clock, wall_clock, reuse_seconds
@@ -84,6 +87,7 @@ class SecretResolver:
         self._files, self._programs = Fetcher(clock=clock), Fetcher(clock=clock)
         self._fresh: dict[SecretRef, tuple[str, float]] = {}
         self._reasons = ReasonLog(clock=clock) if logs_reasons else None
+        self._note_resolution = note_resolution
         self._key = secrets.token_bytes(32)
 
     def resolve_now(self, secret: Secret) -> str | None:
@@ -95,10 +99,13 @@ class SecretResolver:
         if isinstance(secret, InlineSecret):
             return secret.value
         try:
-            return self._look_up(secret)
+            value = self._look_up(secret)
         except SecretUnresolved as unresolved:
             self._note(secret, str(unresolved))
             raise
+        if value is not None and self._note_resolution is not None:
+            self._note_resolution(secret.source, "reused" if secret.source == "exec" else "resolved")
+        return value
 
     def fetch(self, secret: Secret) -> Future[str]:
         """Start resolving, or join the resolution of an equal reference that is running.
@@ -206,9 +213,13 @@ class SecretResolver:
 
     def _note_outcome(self, ref: SecretRef, done: Future[str]) -> None:
         unresolved = done.exception()
+        if unresolved is None and self._note_resolution is not None:
+            self._note_resolution(ref.source, "resolved")
         self._note(ref, None if unresolved is None else str(unresolved))
 
     def _note(self, ref: SecretRef, reason: str | None) -> None:
+        if reason is not None and self._note_resolution is not None:
+            self._note_resolution(ref.source, "unresolved")
         if self._reasons is not None:
             self._reasons.note(ref, reason)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -13,10 +15,11 @@ from hypothesis import strategies as st
 
 from openclaw_webhooks.conf.bridge import BridgeAddress
 from openclaw_webhooks.conf.limits import RedisUrl, RouteLimits
+from openclaw_webhooks.conf.monitoring import CallLog, Monitoring
 from openclaw_webhooks.conf.problems import ProblemKind
 from openclaw_webhooks.conf.settings import BRIDGE_ENGINE, AppSettings, get_settings, parse_settings
 
-KEYS = [name.upper() for name in AppSettings.__slots__]
+KEYS = [name.upper() for name in (*AppSettings.__slots__, *Monitoring.__slots__) if name != "monitoring"]
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(max_size=3),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3) | st.integers(), inner, max_size=2),
@@ -55,6 +58,12 @@ def test_every_key_is_read() -> None:
         "CALL_FLUSH_SECONDS": 1,
         "CALL_RETENTION_DAYS": 6,
         "FLOW_RETENTION_DAYS": 8,
+        "HEALTH": True,
+        "METRICS": True,
+        "METRICS_TOKEN": "a-token-of-sixteen",
+        "MONITORING_NETWORKS": ["10.1.0.0/16"],
+        "CALL_LOG": "refused",
+        "TRACES": True,
     }
     assert sorted(given_settings) == sorted(KEYS)
     parsed, problems = parse_settings(given_settings)
@@ -84,6 +93,14 @@ def test_every_key_is_read() -> None:
         call_flush_seconds=1.0,
         call_retention_days=6,
         flow_retention_days=8,
+        monitoring=Monitoring(
+            health=True,
+            metrics=True,
+            metrics_token="a-token-of-sixteen",
+            monitoring_networks=(ip_network("10.1.0.0/16"),),
+            call_log=CallLog.REFUSED,
+            traces=True,
+        ),
     )
 
 
@@ -158,14 +175,33 @@ def test_routes_come_from_one_place() -> None:
     assert [problem.path for problem in problems] == ['OPENCLAW_WEBHOOKS["ROUTES"]']
 
 
+def _fields_of(settings: AppSettings | Monitoring) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in settings.__slots__}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"METRICS": True}, "METRICS"),
+        ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN"),
+        ({"MONITORING_NETWORKS": ["10.0.0.0/99"]}, "MONITORING_NETWORKS"),
+        ({"CALL_LOG": "some"}, "CALL_LOG"),
+    ],
+)
+def test_what_would_show_metrics_to_anybody_is_a_problem(wrong: dict[str, object], named: str) -> None:
+    _, problems = parse_settings(wrong)
+    assert [problem.path for problem in problems] == [f'OPENCLAW_WEBHOOKS["{named}"]']
+    assert {problem.kind for problem in problems} == {ProblemKind.SETTINGS}
+
+
 def test_the_documentation_lists_every_key_with_its_default() -> None:
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.+?) \|", page, re.MULTILINE))
-    defaults = AppSettings()
+    defaults = {**_fields_of(Monitoring()), **_fields_of(AppSettings())}
     assert sorted(rows) == sorted(KEYS)
     for key, text in rows.items():
-        default = getattr(defaults, key.lower())
-        assert text == ("\u2013" if default in (None, (), {}) else f"`{default}`"), key
+        default = defaults[key.lower()]
+        assert text == ("\u2013" if default in (None, "", (), {}) else f"`{default}`"), key
 
 
 def test_what_is_no_dict_is_a_problem() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from openclaw_webhooks.call_context import get_call_context
 from openclaw_webhooks.engines.bridge.breaker import CircuitBreaker
 from openclaw_webhooks.engines.bridge.transport import NoAnswer, NotSent, Reply, Transport
 from openclaw_webhooks.exceptions import EngineError, EngineUnavailable, OutcomeUnknown, PersistFailed, SecretUnresolved
@@ -106,7 +107,7 @@ class BridgeClient:
             raise NotSent(f"BRIDGE_TOKEN cannot be resolved: {error}") from error
         if token and not is_header_value(token):
             raise NotSent("BRIDGE_TOKEN holds characters that no header can carry")
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json"} | _names_of_call()
         return headers | {"Authorization": f"Bearer {token}"} if token else headers
 
     def _read(self, reply: Reply, outcome: _Outcome) -> Any:
@@ -127,6 +128,15 @@ class BridgeClient:
         if happened is False:
             return PersistFailed(why)
         return OutcomeUnknown(why, flow_id=outcome.flow_id)
+
+
+def _names_of_call() -> dict[str, str]:
+    """Return what the Gateway's log and traces know the call by that this thread works for."""
+    call = get_call_context()
+    if call is None:
+        return {}
+    names = {"X-Request-ID": call.request_id}
+    return names | {"traceparent": call.traceparent} if call.traceparent else names
 
 
 class _Report:

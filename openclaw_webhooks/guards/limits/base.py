@@ -125,6 +125,11 @@ class LimitStore(Protocol):
     blocking: bool
     """Whether a call may wait for I/O, so that an event loop has to hand it to a thread."""
 
+    @property
+    def failures(self) -> int:
+        """Return how often this process could not ask the store; asks nobody."""
+        ...
+
     @classmethod
     def of_deployment(cls, name: str, limits: Limits = DEFAULT_LIMITS) -> Self:
         """Make the store that every process of a deployment counts in; the same ``name`` leads to the same counts."""

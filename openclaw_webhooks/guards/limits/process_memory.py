@@ -36,6 +36,7 @@ class ProcessMemoryStore:
 
     scope = "this process"
     blocking = False
+    failures = 0
 
     def __init__(self, *, limits: Limits = DEFAULT_LIMITS, clock: Callable[[], float] = time.monotonic) -> None:
         """Start with nothing counted.

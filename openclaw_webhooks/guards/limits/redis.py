@@ -95,6 +95,11 @@ class RedisStore:
         """Take one of the key's slots for ``lease_seconds``."""
         return self.slots.take(hash_key(key).hex(), in_flight=self._limits.of(key.path).in_flight) or TRY_SOON
 
+    @property
+    def failures(self) -> int:
+        """Return how many of this process's questions were not answered."""
+        return self._outage.failures
+
     def stats(self) -> LimitStats:
         """Count the slots of all machines. Walks over every key of the server: for an operator, now and then.
 
@@ -108,7 +113,7 @@ class RedisStore:
             evictions=0,
             refused_for_room=0,
             outlived_leases=self.slots.outlived_leases,
-            failures=self._outage.failures,
+            failures=self.failures,
         )
 
     def close(self) -> None:

@@ -67,7 +67,7 @@ class SharedMemoryStore:
         self._clock = clock
         self._file: TableFile | None = None
         self._closed = False
-        self._failures = 0
+        self.failures = 0
         self._warn_at = -math.inf
 
     @classmethod
@@ -118,7 +118,7 @@ class SharedMemoryStore:
         """Count what all processes of the machine track; takes milliseconds."""
         file = self._attached()
         with file.mutex:
-            return replace(file.table.stats(now_ms=milliseconds_of(self._clock)), failures=self._failures)
+            return replace(file.table.stats(now_ms=milliseconds_of(self._clock)), failures=self.failures)
 
     def close(self) -> None:
         """Give back what this process holds; the last process removes the file. The store cannot be used again."""
@@ -129,7 +129,7 @@ class SharedMemoryStore:
 
     def _note_failure(self, error: LimitStoreUnavailable) -> None:
         """Count a request that could not be counted, and tell the log once a minute."""
-        self._failures += 1
+        self.failures += 1
         now = self._clock()
         if now >= self._warn_at:
             self._warn_at = now + _WARN_EVERY_SECONDS

@@ -1,0 +1,58 @@
+"""One line per call in the log ``openclaw_webhooks.calls``: an observer of records. Nothing secret is in a record."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+from openclaw_webhooks.calls.record import CallRecord
+from openclaw_webhooks.calls.writer import outcome_of
+from openclaw_webhooks.conf.monitoring import CallLog
+from openclaw_webhooks.models import Outcome
+
+logger = logging.getLogger("openclaw_webhooks.calls")
+
+_LEVELS: Final = {
+    Outcome.ACCEPTED: logging.INFO,
+    Outcome.REFUSED: logging.INFO,
+    Outcome.GONE: logging.INFO,
+    Outcome.FAILED: logging.ERROR,
+}
+"""A wrong secret is somebody else's mistake; what this server could not do is an error."""
+
+
+class CallLogger:
+    """Writes the lines. Each record of ``logging`` has the fields as ``record.call`` too, for formatters."""
+
+    def __init__(self, which: CallLog) -> None:
+        """Log all calls or the refused and failed ones."""
+        self._all = which is CallLog.ALL
+
+    def __call__(self, calls: Sequence[CallRecord]) -> None:
+        """Log these calls."""
+        for call in calls:
+            outcome = outcome_of(call.status, call.refused_by)
+            if self._all or outcome is not Outcome.ACCEPTED:
+                self._log(_LEVELS[outcome], describe_call(call))
+
+    def _log(self, level: int, fields: dict[str, Any]) -> None:
+        if logger.isEnabledFor(level):
+            text = " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
+            logger.log(level, "%s", text, extra={"call": fields})
+
+
+def describe_call(call: CallRecord) -> dict[str, Any]:
+    """Return what a line says of a call; times in milliseconds, ``None`` for what it does not have."""
+    return {
+        "request_id": call.request_id,
+        "route": call.route_id,
+        "action": call.action,
+        "status": int(call.status),
+        "code": call.code,
+        "refused_by": call.refused_by.value if call.refused_by is not None else None,
+        "client": call.client,
+        "flow_id": call.flow_id,
+        "duration_ms": call.duration_us / 1000,
+        "engine_ms": None if call.engine_us is None else call.engine_us / 1000,
+    }

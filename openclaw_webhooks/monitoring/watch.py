@@ -1,0 +1,99 @@
+"""What one process does for monitoring, put together of its settings: who observes calls, and which pages there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from openclaw_webhooks.calls.observation import BothSinks, CallObservation, Observer
+from openclaw_webhooks.calls.record import CallSink
+from openclaw_webhooks.calls.recorder import CallRecorder, NoRecorder
+from openclaw_webhooks.conf.configuration import Configuration
+from openclaw_webhooks.conf.monitoring import CallLog, Monitoring
+from openclaw_webhooks.engines.base import Engine
+from openclaw_webhooks.guards.head import RequestHead
+from openclaw_webhooks.guards.limits.base import LimitStore
+from openclaw_webhooks.monitoring.call_log import CallLogger
+from openclaw_webhooks.monitoring.call_metrics import CallMetrics, ResolutionTally
+from openclaw_webhooks.monitoring.call_signals import send_signals
+from openclaw_webhooks.monitoring.health import Readiness, build_probes
+from openclaw_webhooks.monitoring.pages import MonitoringPages
+from openclaw_webhooks.monitoring.scrape import Scraper
+from openclaw_webhooks.monitoring.shared_totals import SharedTotals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What there is to be watched in a process."""
+
+    configuration: Configuration
+    engine: Engine
+    limit_store: LimitStore
+    recorder: CallRecorder | NoRecorder
+
+
+class Watch:
+    """Observers and pages of one process; starts nothing and opens nothing before the first call.
+
+    Attributes:
+        sink: Where the pipeline leaves its records.
+        note_resolution: What the secret resolver tells of each reference, where somebody counts that.
+    """
+
+    def __init__(self, monitoring: Monitoring, *, deployment: str, watched: Watched) -> None:
+        """Put together what ``monitoring`` asks for.
+
+        Args:
+            monitoring: The settings.
+            deployment: What processes go by whose numbers are added up.
+            watched: The rest of the process.
+        """
+        self._monitoring, self._watched = monitoring, watched
+        self._shared = SharedTotals.of_deployment(deployment)
+        resolutions = ResolutionTally()
+        self.note_resolution: Callable[[str, str], None] | None = resolutions.note if monitoring.metrics else None
+        self._observation = CallObservation(self._build_observers(resolutions))
+        self.sink: CallSink = BothSinks(watched.recorder, self._observation)
+
+    def build_pages(self, find_client: Callable[[RequestHead], str]) -> MonitoringPages:
+        """Make the pages; ``find_client`` returns the address that a request comes from."""
+        watched = self._watched
+        scraper = Scraper(
+            shared=self._shared,
+            observation=self._observation,
+            limit_store=watched.limit_store,
+            counts_flows=watched.engine.capabilities.prunes,
+        )
+        probes = build_probes(
+            configuration=watched.configuration, limit_store=watched.limit_store, engine=watched.engine
+        )
+        return MonitoringPages(
+            self._monitoring, readiness=Readiness(probes), scrape=scraper.scrape, find_client=find_client
+        )
+
+    def close(self) -> None:
+        """Observe what is left; after the recorder, which may have something to tell until then."""
+        self._observation.close()
+        self._shared.close()
+
+    def _build_observers(self, resolutions: ResolutionTally) -> list[Observer]:
+        observers: list[Observer] = []
+        if self._monitoring.metrics:
+            observers.append(
+                CallMetrics(
+                    shared=self._shared,
+                    records=self._watched.recorder,
+                    resolutions=resolutions,
+                    count_failures=lambda: self._watched.limit_store.failures,
+                    count_unobserved=lambda: self._observation.lost,
+                )
+            )
+        if self._monitoring.call_log is not CallLog.OFF:
+            observers.append(CallLogger(self._monitoring.call_log))
+        if self._monitoring.traces:
+            # Imported where traces are wanted: the SDK is an extra, and takes 0.3 s and 20 MB.
+            from openclaw_webhooks.monitoring.traces import CallTracer  # noqa: PLC0415
+
+            observers.append(CallTracer())
+        observers.append(send_signals)
+        return observers

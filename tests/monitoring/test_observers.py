@@ -1,0 +1,136 @@
+"""Who hears of calls: the log, the signals, and every one of them whatever another does."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from openclaw_webhooks.calls.observation import CallObservation
+from openclaw_webhooks.calls.record import CallRecord, Step
+from openclaw_webhooks.conf.monitoring import CallLog
+from openclaw_webhooks.monitoring.call_log import CallLogger
+from openclaw_webhooks.monitoring.call_signals import send_signals
+from openclaw_webhooks.monitoring.floods import FREE_LINES, WINDOW_SECONDS, FloodFilter
+from openclaw_webhooks.signals import call_finished, call_refused
+from project.log_lines import JsonFormatter, KeyValueFormatter
+from tests.calls.builders import build_record, build_refusal
+
+ACCEPTED, REFUSED = build_record(), build_refusal()
+CONFLICT = build_record(refused_by=Step.ENGINE, status=409, code="revision_conflict")
+FAILED = build_record(status=503, code="engine_unavailable")
+
+
+def test_every_record_is_observed_once_and_in_order() -> None:
+    heard: list[CallRecord] = []
+    told = threading.Event()
+
+    def observe(calls: Sequence[CallRecord]) -> None:
+        heard.extend(calls)
+        told.set()
+
+    observation = CallObservation([observe], interval_seconds=0.01)
+    records = [build_record(request_id=str(number)) for number in range(100)]
+    for record in records[:50]:
+        observation.add(record)
+    assert told.wait(30)
+    for record in records[50:]:
+        observation.add(record)
+    observation.close()
+    assert heard == records
+
+
+def test_the_fault_of_one_observer_is_logged_and_costs_no_other_its_calls(caplog: pytest.LogCaptureFixture) -> None:
+    heard: list[CallRecord] = []
+
+    def fail(_: Sequence[CallRecord]) -> None:
+        raise RuntimeError("a defect")
+
+    observation = CallObservation([fail, heard.extend])
+    observation.add(ACCEPTED)
+    observation.close()
+    assert heard == [ACCEPTED]
+    assert "a defect" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("which", "levels"),
+    [
+        (CallLog.ALL, [logging.INFO, logging.INFO, logging.INFO, logging.ERROR]),
+        (CallLog.REFUSED, [logging.INFO, logging.ERROR]),
+    ],
+)
+def test_a_call_is_logged_at_the_level_that_fits(
+    which: CallLog, levels: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    CallLogger(which)([ACCEPTED, REFUSED, CONFLICT, FAILED])
+    assert [record.levelno for record in caplog.records] == levels
+
+
+def test_a_line_has_the_calls_fields_in_either_form(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    CallLogger(CallLog.ALL)([REFUSED])
+    (record,) = caplog.records
+    assert "route=zapier status=401 refused_by=authentication client=127.0.0.1" in record.getMessage()
+    line = KeyValueFormatter().format(record)
+    assert "request_id=request-1 route=zapier status=401 refused_by=authentication" in line
+    assert "action=" not in line
+    told = json.loads(JsonFormatter().format(record))
+    assert (told["request_id"], told["status"], told["action"]) == ("request-1", 401, None)
+
+
+def build_log_record(message: str, *arguments: object, **fields: Any) -> logging.LogRecord:
+    record = logging.LogRecord("a.logger", logging.WARNING, __file__, 1, message, arguments, None)
+    record.__dict__.update(fields)
+    return record
+
+
+def test_a_flood_is_folded_and_its_number_told() -> None:
+    now = [0.0]
+    floods = FloodFilter(clock=lambda: now[0])
+    passed = [floods.filter(build_log_record("no answer from %s", number)) for number in range(100)]
+    assert sum(passed) == FREE_LINES
+    assert floods.filter(build_log_record("something else"))
+    now[0] = WINDOW_SECONDS
+    last = build_log_record("no answer from %s", 100)
+    assert floods.filter(last)
+    assert last.getMessage() == f"no answer from 100 (repeated {100 - FREE_LINES} times)"
+
+
+def test_a_flood_of_refusals_is_folded_by_caller_and_accepted_calls_never_are() -> None:
+    now = [0.0]
+    floods = FloodFilter(clock=lambda: now[0])
+    refusal = {"route": "zapier", "status": 401, "code": None, "client": "192.0.2.1"}
+    assert sum(floods.filter(build_log_record("%s", "x", call=refusal)) for _ in range(50)) == FREE_LINES
+    assert floods.filter(build_log_record("%s", "x", call=refusal | {"client": "192.0.2.2"}))
+    assert all(floods.filter(build_log_record("%s", "x", call=refusal | {"status": 200})) for _ in range(50))
+    now[0] = WINDOW_SECONDS
+    last = build_log_record("%s", "x", call=refusal)
+    assert floods.filter(last)
+    assert f"repeated={50 - FREE_LINES}" in KeyValueFormatter().format(last)
+
+
+@pytest.mark.django_db
+def test_each_call_is_announced_by_one_of_two_signals() -> None:
+    heard: list[tuple[str, CallRecord]] = []
+
+    def finished(call: CallRecord, **_: object) -> None:
+        heard.append(("finished", call))
+
+    def refused(call: CallRecord, **_: object) -> None:
+        heard.append(("refused", call))
+
+    send_signals([ACCEPTED])
+    call_finished.connect(finished)
+    call_refused.connect(refused)
+    try:
+        send_signals([ACCEPTED, REFUSED, CONFLICT, FAILED])
+    finally:
+        call_finished.disconnect(finished)
+        call_refused.disconnect(refused)
+    assert heard == [("finished", ACCEPTED), ("refused", REFUSED), ("finished", CONFLICT), ("finished", FAILED)]
