@@ -49,8 +49,12 @@ class BridgeEngine:
         Raises:
             EngineUnavailable: It cannot be used; the message says why.
         """
-        health = self._client.check_health()
+        health = self.fetch_health()
         return f"Gateway {health.get('gateway') or 'of unknown version'}, plugin {health.get('plugin')}"
+
+    def fetch_health(self) -> Mapping[str, Any]:
+        """Return what the bridge tells of itself: docs/bridge-protocol.md, ``GET /v1/health``. Raises the same."""
+        return self._client.check_health()
 
 
 class BridgeSession:
