@@ -129,7 +129,32 @@ def test_nobody_listens(tmp_path: pathlib.Path) -> None:
     expect(BridgeAddress(socket_path=str(tmp_path / "none.sock")), EngineUnavailable, PersistFailed)
 
 
-@pytest.mark.parametrize("wrong", [hang_up, say_half, answer(b"rubbish"), answer([]), answer({"ok": True, "value": 5})])
+def say(text: bytes) -> Answer:
+    def write(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(text)
+
+    return write
+
+
+RUBBISH = {
+    "hung up": hang_up,
+    "broken off": say_half,
+    "no JSON": answer(b"rubbish"),
+    "no object": answer([]),
+    "no flow": answer({"ok": True, "value": 5}),
+    "no HTTP": say(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+    "another HTTP": say(b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+    "no length": say(b"HTTP/1.1 200 OK\r\n\r\n{}"),
+    "a negative length": say(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n{}"),
+    "an endless length": say(b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n{}"),
+    "more than it says": say(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{}"),
+    "chunks": say(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n2\r\n{}\r\n0\r\n\r\n"),
+    "an endless head": say(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 300_000),
+}
+
+
+@pytest.mark.parametrize("wrong", RUBBISH.values(), ids=RUBBISH)
 def test_after_a_request_was_sent_a_change_may_have_happened(wrong: Answer, tmp_path: pathlib.Path) -> None:
     with peer(tmp_path, wrong) as address:
         expect(address, EngineUnavailable, OutcomeUnknown)

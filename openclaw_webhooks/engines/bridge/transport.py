@@ -6,8 +6,8 @@ Django nor what is asked.
 
 from __future__ import annotations
 
-import http.client
 import os
+import re
 import select
 import socket
 import threading
@@ -23,6 +23,12 @@ MAX_IDLE_SECONDS: Final = 60.0
 """A kept connection that rested longer is not used again; the plugin closes one after 75."""
 MAX_ANSWER_BYTES: Final = 512 * 1024 * 1024
 """More than any session's list of flows; what is longer is rubbish."""
+
+_MAX_HEAD_BYTES: Final = 16 * 1024
+_CHUNK_BYTES: Final = 256 * 1024
+_LENGTH_DIGITS: Final = 18
+_END_OF_HEAD: Final = b"\r\n\r\n"
+_STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)(?: |\Z)")
 
 
 class NotSent(Exception):
@@ -106,7 +112,7 @@ class Transport:
 
     def _connect(self, deadline: float) -> _Connection:
         connection = _Connection(self._address, self._clock)
-        connection.timer.deadline = min(deadline, self._clock() + self._connect_seconds)
+        connection.deadline = min(deadline, self._clock() + self._connect_seconds)
         try:
             connection.connect()
         except OSError as error:
@@ -115,108 +121,134 @@ class Transport:
         return connection
 
     def _exchange_on(self, connection: _Connection, request: tuple[Any, ...], deadline: float) -> Reply:
-        connection.timer.deadline = deadline
+        connection.deadline = deadline
         try:
             connection.send_whole(*request)
             reply = connection.receive()
         except BaseException:
             connection.close()
             raise
-        if connection.sock is not None:  # The peer wants to keep it.
+        if not connection.stays_open:
+            connection.close()
+        else:
             connection.rests_until = self._clock() + MAX_IDLE_SECONDS
             with self._lock:
                 self._resting.append(connection)
         return reply
 
 
-class _Timer:
-    """When a call's time is over; shared by a connection and its socket, which may outlive the connection's hold."""
+class _Connection:
+    """A connection whose every wait ends at ``deadline``; ``was_closed``: it ended before a byte of the answer.
 
-    __slots__ = ("_clock", "deadline")
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self.deadline = 0.0
-
-    def left_seconds(self) -> float:
-        """Return how long may still be waited.
-
-        Raises:
-            TimeoutError: No longer.
-        """
-        left = self.deadline - self._clock()
-        if left <= 0:
-            raise TimeoutError("The time for the call is over.")
-        return left
-
-
-class _Connection(http.client.HTTPConnection):
-    """A connection whose every wait ends with its timer; ``was_closed``: it ended before a byte of the answer."""
+    Reads HTTP/1.1 as the plugin writes it: a length is always declared. ``http.client`` takes 0.15 ms more for a call.
+    """
 
     rests_until = 0.0
     was_closed = False
 
     def __init__(self, address: BridgeAddress, clock: Callable[[], float]) -> None:
-        super().__init__(address.host or "localhost", address.port or 80)
-        self._bridge_address = address
-        self.timer = _Timer(clock)
+        self._address = address
+        self._clock = clock
+        self.deadline = 0.0
+        self._socket: socket.socket | None = None
+        self.stays_open = False
 
     def connect(self) -> None:
-        address = self._bridge_address
+        address = self._address
         if address.socket_path:
-            made = _DeadlineSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             target: Any = address.socket_path
         else:
-            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-            made = _DeadlineSocket(family, socket.SOCK_STREAM)
-            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             target = (address.host, address.port)
-        made.timer = self.timer
-        self.sock = made
-        made.settimeout(self.timer.left_seconds())
-        made.connect(target)
+        self._waiting_socket().connect(target)
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def has_news(self) -> bool:
         """Tell whether something can be read, which on a resting connection is its end."""
         poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
+        poll.register(self._open_socket(), select.POLLIN)
         return bool(poll.poll(0))
 
     def send_whole(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> None:
+        lines = [f"{method} {path} HTTP/1.1", "Host: bridge"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body is not None:
+            lines.append(f"Content-Length: {len(body)}")
         try:
-            self.request(method, path, body, headers)
+            self._waiting_socket().sendall("\r\n".join((*lines, "", "")).encode("ascii") + (body or b""))
         except OSError as error:
             raise NotSent(f"the connection broke while a request was sent ({_name(error)})") from error
 
     def receive(self) -> Reply:
-        try:
-            response = self.getresponse()
-        except (ConnectionError, http.client.RemoteDisconnected) as error:
-            self.was_closed = True
-            raise NoAnswer("the connection was closed instead of an answer") from error
-        except (OSError, http.client.HTTPException) as error:
-            raise NoAnswer(f"no answer came ({_name(error)})") from error
-        try:
-            body = response.read(MAX_ANSWER_BYTES)
-        except (OSError, http.client.HTTPException) as error:
-            raise NoAnswer(f"the answer broke off ({_name(error)})") from error
-        if response.length:
-            raise NoAnswer("the answer broke off" if len(body) < MAX_ANSWER_BYTES else "the answer is too long")
-        return Reply(response.status, body)
+        head, rest = self._receive_head()
+        status, length, self.stays_open = _parse_head(head)
+        return Reply(status, self._receive_body(rest, length))
+
+    def _receive_head(self) -> tuple[bytes, bytes]:
+        received = b""
+        while (end := received.find(_END_OF_HEAD)) < 0:
+            if len(received) > _MAX_HEAD_BYTES:
+                raise NoAnswer("what came is no answer of a bridge")
+            try:
+                chunk = self._waiting_socket().recv(_CHUNK_BYTES)
+            except ConnectionError as error:
+                self.was_closed = not received
+                raise NoAnswer("the connection was closed instead of an answer") from error
+            except OSError as error:
+                raise NoAnswer(f"no answer came ({_name(error)})") from error
+            if not chunk:
+                self.was_closed = not received
+                raise NoAnswer("the connection was closed instead of an answer")
+            received += chunk
+        return received[:end], received[end + len(_END_OF_HEAD) :]
+
+    def _receive_body(self, rest: bytes, length: int) -> bytes:
+        if length > MAX_ANSWER_BYTES:
+            raise NoAnswer("the answer is too long")
+        chunks, missing = [rest], length - len(rest)
+        while missing > 0:
+            try:
+                chunk = self._waiting_socket().recv(min(missing, _CHUNK_BYTES))
+            except OSError as error:
+                raise NoAnswer(f"the answer broke off ({_name(error)})") from error
+            if not chunk:
+                raise NoAnswer("the answer broke off")
+            chunks.append(chunk)
+            missing -= len(chunk)
+        if missing < 0:
+            raise NoAnswer("the answer is longer than it says")
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    def _waiting_socket(self) -> socket.socket:
+        """Return the socket, which now waits no longer than is left: a time limit per wait would add up."""
+        left_seconds = self.deadline - self._clock()
+        if left_seconds <= 0:
+            raise TimeoutError("The time for the call is over.")
+        waiting = self._open_socket()
+        waiting.settimeout(left_seconds)
+        return waiting
+
+    def _open_socket(self) -> socket.socket:
+        if self._socket is None:
+            raise ConnectionError("The connection is closed.")
+        return self._socket
 
 
-class _DeadlineSocket(socket.socket):
-    """A socket that asks before each wait how long it may still wait; a time limit per wait would add up."""
-
-    timer: _Timer
-
-    def sendall(self, *args: Any) -> None:
-        self.settimeout(self.timer.left_seconds())
-        super().sendall(*args)
-
-    def recv_into(self, *args: Any) -> int:
-        self.settimeout(self.timer.left_seconds())
-        return super().recv_into(*args)
+def _parse_head(head: bytes) -> tuple[int, int, bool]:
+    """Return status, length of the body, and whether the connection stays open."""
+    first, *lines = head.split(b"\r\n")
+    status = _STATUS_LINE.match(first)
+    fields = {name.strip().lower(): value.strip() for name, _, value in (line.partition(b":") for line in lines)}
+    length = fields.get(b"content-length", b"")
+    if status is None or not length.isdigit() or b"transfer-encoding" in fields:
+        raise NoAnswer("what came is no answer of a bridge")
+    return int(status[1]), int(length[:_LENGTH_DIGITS]), fields.get(b"connection", b"").lower() != b"close"
 
 
 def _name(error: BaseException) -> str:

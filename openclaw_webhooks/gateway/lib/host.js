@@ -34,18 +34,25 @@ export async function startHost({ settings, bridgeUrl, tokens, stateDir, logger 
     socketPath,
     logger,
     child: undefined,
+    listens: false,
     isStopping: false,
   };
   const ended = keepRunning(host);
   return {
     socketPath,
-    isUp: () => host.child !== undefined && existsSync(socketPath),
+    isUp: () => host.child !== undefined && hasSocket(host),
     async stop() {
       host.isStopping = true;
       await stopChild(host);
       await ended;
     },
   };
+}
+
+/** Look for the socket until it is there: after that only the end of the child takes it away. */
+function hasSocket(host) {
+  host.listens ||= existsSync(host.socketPath);
+  return host.listens;
 }
 
 function defaultCommand() {
@@ -94,6 +101,7 @@ async function runOnce(host) {
     host.child = child;
     const end = (how) => {
       host.child = undefined;
+      host.listens = false;
       killGroup(child, "SIGKILL");
       resolve(how);
     };

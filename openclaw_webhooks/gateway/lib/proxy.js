@@ -58,7 +58,7 @@ function passOn({ req, res, target, agent, logger }) {
     upstream.once("response", (answer) => {
       answered = true;
       res.once("close", () => answer.destroy());
-      void passBack(req, res, upstream, answer).then(done);
+      passBack(req, res, upstream, answer, done);
     });
     upstream.on("error", (error) => {
       if (answered) return; // The server need not read a body that it has refused.
@@ -71,8 +71,9 @@ function passOn({ req, res, target, agent, logger }) {
       if (!res.writableFinished) upstream.destroy();
       done();
     });
-    upstream.flushHeaders(); // The server judges them before the first byte of a body has come.
     req.pipe(upstream);
+    // The server judges the head before the first byte of a body has come; one that is there already goes with it.
+    setImmediate(() => upstream.flushHeaders());
   });
 }
 
@@ -91,14 +92,23 @@ function isChunked(req) {
   return req.headers["transfer-encoding"] !== undefined;
 }
 
-async function passBack(req, res, upstream, answer) {
+function passBack(req, res, upstream, answer, done) {
   const headers = [];
   for (let index = 0; index < answer.rawHeaders.length; index += 2) {
     if (!HOP_BY_HOP.has(answer.rawHeaders[index].toLowerCase())) headers.push(answer.rawHeaders[index], answer.rawHeaders[index + 1]);
   }
   if (answer.headers.connection?.toLowerCase() === "close" && !req.complete) headers.push("Connection", "close");
   res.writeHead(answer.statusCode, answer.statusMessage, headers);
-  for await (const chunk of answer) res.write(chunk);
+  answer.on("data", (chunk) => {
+    if (!res.write(chunk)) {
+      answer.pause();
+      res.once("drain", () => answer.resume());
+    }
+  });
+  answer.once("end", () => void finish(req, res, upstream).then(done));
+}
+
+async function finish(req, res, upstream) {
   if (!req.complete) {
     req.unpipe(upstream);
     await linger(req);
