@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from benchmarks.bridged import run_app_beside, run_app_hosted
 from benchmarks.gateways import VERSIONS, ask, run_gateway
 from benchmarks.loadgen import Target
 from tests.live import LIVE, ROOT, SECRET, Door, free_port, serve
@@ -97,5 +98,7 @@ SYSTEMS: Final[Mapping[str, System]] = {
     "app-4-workers": partial(run_app, "gunicorn-asgi", workers=4),
     "app-postgresql": run_app_on_postgresql,
     "app-valkey": run_app_on_valkey,
+    "app-bridge": partial(run_app_beside, VERSIONS[0]),
+    "app-hosted": partial(run_app_hosted, VERSIONS[0]),
 }
 """By the names that ``--systems`` takes."""

@@ -7,7 +7,9 @@ import json
 import pathlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ import pytest
 from openclaw_webhooks.conf.bridge import BridgeAddress
 from openclaw_webhooks.engines.bridge.breaker import FAILURES_TO_OPEN, PAUSE_SECONDS, CircuitBreaker
 from openclaw_webhooks.engines.bridge.client import BridgeClient
-from openclaw_webhooks.engines.bridge.engine import BridgeEngine
+from openclaw_webhooks.engines.bridge.engine import BridgeEngine, BridgeSession
 from openclaw_webhooks.engines.bridge.mapping import map_cancel, map_mutation, map_run_task
 from openclaw_webhooks.engines.bridge.transport import Transport
 from openclaw_webhooks.engines.results import (
@@ -217,8 +219,32 @@ def test_the_breaker_opens_asks_again_and_closes() -> None:
     assert not breaker.may_call()
     now[0] += PAUSE_SECONDS
     assert [breaker.may_call(), breaker.may_call()] == [True, False]
+    now[0] += 100 * PAUSE_SECONDS
+    assert not breaker.may_call(), "one thread already waits for a peer that may hang"
+    breaker.note_failure()
+    now[0] += PAUSE_SECONDS
+    assert breaker.may_call()
     breaker.note_success()
     assert [breaker.may_call(), breaker.may_call()] == [True, True]
+
+
+def test_a_peer_that_hangs_holds_one_thread(tmp_path: pathlib.Path) -> None:
+    """Callers that come while somebody waits are answered at once, and so when that wait has failed."""
+    with peer(tmp_path, say_nothing) as address:
+        session = engine_at(address, seconds=1).bind_session("k")
+        for _ in range(FAILURES_TO_OPEN):
+            with pytest.raises(EngineUnavailable, match="no answer came"):
+                session.get_flow("f-1")
+        time.sleep(PAUSE_SECONDS)
+        with ThreadPoolExecutor(8) as pool:
+            told = [str(error) for error in pool.map(_fail, [session] * 8)]
+    assert sorted("a moment ago" in text for text in told) == [False] + [True] * 7, told
+
+
+def _fail(session: BridgeSession) -> EngineUnavailable:
+    with pytest.raises(EngineUnavailable) as raised:
+        session.get_flow("f-1")
+    return raised.value
 
 
 def test_a_reason_or_code_that_is_not_known_is_the_fallback_without_its_words() -> None:

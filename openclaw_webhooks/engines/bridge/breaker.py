@@ -12,11 +12,14 @@ from typing import Final
 
 FAILURES_TO_OPEN: Final = 3
 PAUSE_SECONDS: Final = 0.5
-"""How long nobody asks once it is open; then one caller does. A peer that is back is noticed within this time."""
+"""How long nobody asks after a failure once it is open; then one caller does, and until it knows, nobody else."""
 
 
 class CircuitBreaker:
-    """Lets calls through until the peer has failed several times in a row; then one at a time, every half second."""
+    """Lets calls through until the peer has failed several times in a row; then one at a time, every half second.
+
+    A peer that hangs so holds one thread, not one more each half second. Whoever may call notes how that ended.
+    """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin closed: calls pass."""
@@ -24,16 +27,18 @@ class CircuitBreaker:
         self._lock = threading.Lock()
         self._failures = 0
         self._ask_again_at = 0.0
+        self._is_asked = False
 
     def may_call(self) -> bool:
         """Tell whether to ask the peer now; of those who ask while it is away, the first each half second may."""
         if self._failures < FAILURES_TO_OPEN:
             return True
         with self._lock:
-            now = self._clock()
-            if self._failures >= FAILURES_TO_OPEN and now < self._ask_again_at:
+            if self._failures < FAILURES_TO_OPEN:
+                return True
+            if self._is_asked or self._clock() < self._ask_again_at:
                 return False
-            self._ask_again_at = now + PAUSE_SECONDS
+            self._is_asked = True
             return True
 
     def note_success(self) -> None:
@@ -41,9 +46,11 @@ class CircuitBreaker:
         if self._failures:
             with self._lock:
                 self._failures = 0
+                self._is_asked = False
 
     def note_failure(self) -> None:
         """Count a call that got no answer."""
         with self._lock:
             self._failures += 1
+            self._is_asked = False
             self._ask_again_at = self._clock() + PAUSE_SECONDS

@@ -92,7 +92,7 @@ class BridgeClient:
             raise NotSent("the Gateway did not answer a moment ago")
         try:
             reply = self._transport.exchange(method, path, body, headers, repeats=repeats)
-        except (NotSent, NoAnswer):
+        except BaseException:
             self._breaker.note_failure()
             raise
         self._breaker.note_success()
