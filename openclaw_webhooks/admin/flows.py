@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
@@ -18,10 +18,15 @@ from django.utils.text import Truncator
 from openclaw_webhooks.admin.calls import link_to_calls_on_flow
 from openclaw_webhooks.admin.formatting import format_badge, format_json, format_time
 from openclaw_webhooks.admin.reading import ReadingAdmin
+from openclaw_webhooks.conf.settings import BRIDGE_ENGINE, get_settings
 from openclaw_webhooks.engines.records import FlowStatus, TaskRuntime, TaskStatus
 from openclaw_webhooks.models import Flow, Task
 
 _TASKS_SHOWN = 500
+_ELSEWHERE = (
+    "This app works on a Gateway's flows: `openclaw tasks flow list` shows them. "
+    "Listed here is what the embedded engine kept before."
+)
 _KINDS = {
     FlowStatus.SUCCEEDED.value: "good",
     FlowStatus.FAILED.value: "bad",
@@ -69,8 +74,14 @@ class TaskRuntimeFilter(_WordFilter):
     title, parameter_name, words = "runtime", "runtime", tuple(TaskRuntime)
 
 
-class _TimesMixin:
-    """The times that flows and tasks have alike."""
+class _EmbeddedRowsAdmin(ReadingAdmin):
+    """What flows and tasks have alike: their times, and that with the bridge they are kept elsewhere."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """List, and say where else flows are: an empty list would look like a loss."""
+        if get_settings().engine == BRIDGE_ENGINE:
+            messages.info(request, _ELSEWHERE)
+        return super().changelist_view(request, extra_context)
 
     @admin.display(description="created")
     def created(self, row: Flow | Task) -> str:
@@ -89,7 +100,7 @@ class _TimesMixin:
 
 
 @admin.register(Flow)
-class FlowAdmin(_TimesMixin, ReadingAdmin):
+class FlowAdmin(_EmbeddedRowsAdmin):
     """Flows, newest first. The address of one takes its flow id, so that calls can link to it unread."""
 
     list_display = ("short_id", "state", "short_goal", "session_key", "updated")
@@ -162,7 +173,7 @@ class FlowAdmin(_TimesMixin, ReadingAdmin):
 
 
 @admin.register(Task)
-class TaskAdmin(_TimesMixin, ReadingAdmin):
+class TaskAdmin(_EmbeddedRowsAdmin):
     """Tasks of all flows, newest first."""
 
     list_display = ("short_id", "state", "runtime", "short_task", "short_flow", "created")

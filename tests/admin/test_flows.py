@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
+from django.test.utils import CaptureQueriesContext, override_settings
 
 from openclaw_webhooks.admin.flows import TaskNode, build_tree
+from openclaw_webhooks.conf.settings import BRIDGE_ENGINE
 from openclaw_webhooks.models import Flow, Task
 from tests.admin.builders import build_flow, build_task, sign_in
 
@@ -55,6 +56,15 @@ def test_a_flow_that_is_not_here_leads_back_with_a_message() -> None:
     response = sign_in("view_flow").get(f"{FLOWS}no-such-flow/change/", follow=True)
     assert response.status_code == 200
     assert "exist" in response.content.decode()
+
+
+def test_with_the_bridge_the_pages_say_where_flows_are() -> None:
+    said = "openclaw tasks flow list"
+    assert said not in fetch(FLOWS)
+    bridged = {"ENGINE": BRIDGE_ENGINE, "BRIDGE_URL": "unix:///run/none.sock"}
+    with override_settings(OPENCLAW_WEBHOOKS=bridged):
+        assert fetch(FLOWS).count(said) == 1
+        assert fetch(TASKS).count(said) == 1
 
 
 def test_long_json_is_cut_and_short_json_is_whole() -> None:
