@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ from benchmarks.loadgen import Target
 from project.gateway.configuration import build_gateway_config
 from project.gateway.hosted import build_hosted, write_private
 from project.gateway.installation import Installation, NotInstalled, find_or_install
-from project.gateway.process import GatewayProcess
+from project.gateway.process import START_PATIENCE_SECONDS, GatewayProcess
 from tests.bridge.gateways import find_bridge_url
 from tests.live import LIVE, SECRET, free_port, serve
 
@@ -31,7 +32,7 @@ def run_app_beside(version: str, folder: Path) -> Iterator[Target]:
     gateway.start()
     try:
         gateway.wait_for_route(LIVE)
-        environ = {"OPENCLAW_WEBHOOKS_ENGINE": "bridge", "OPENCLAW_WEBHOOKS_BRIDGE_URL": find_bridge_url(gateway)}
+        environ = {"OPENCLAW_WEBHOOKS_ENGINE": "bridge", "OPENCLAW_WEBHOOKS_BRIDGE_URL": _wait_for_bridge(gateway)}
         with serve("gunicorn-asgi", folder, config=config_path, workers=2, environ=environ) as server:
             port, pid = server.address[1], server.process.pid
             yield Target(name="app-bridge", port=port, path=LIVE, secret=SECRET, pid=pid, log_path=server.log_path)
@@ -50,6 +51,15 @@ def run_app_hosted(version: str, folder: Path) -> Iterator[Target]:
         yield Target(name="app-hosted", port=gateway.port, path=LIVE, secret=SECRET, pid=pid, log_path=log_path)
     finally:
         gateway.stop()
+
+
+def _wait_for_bridge(gateway: GatewayProcess) -> str:
+    deadline = time.monotonic() + START_PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(LookupError):
+            return find_bridge_url(gateway)
+        time.sleep(0.1)
+    raise GatewayMissing(f"The plugin offers no bridge; its Gateway's log: {gateway.log_path}")
 
 
 def _find(version: str) -> Installation:

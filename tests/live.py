@@ -158,6 +158,21 @@ def serve(
         stop(server)
 
 
+def manage(data_dir: pathlib.Path, name: str, *arguments: str, environ: Mapping[str, str]) -> tuple[int, str]:
+    """Run a command of the stand-alone server, without the checks; return its exit status and what it printed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENCLAW", "DJANGO"))}
+    ended = subprocess.run(
+        [sys.executable, "manage.py", name, "--skip-checks", *arguments],
+        cwd=ROOT,
+        env={**kept, "OPENCLAW_WEBHOOKS_DATA_DIR": str(data_dir), **environ},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return ended.returncode, ended.stdout + ended.stderr
+
+
 def _wait_until_listening(server: Server) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

@@ -15,11 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.timesince import timesince
 
-from openclaw_webhooks.admin.overview import RouteState, SecretsReader, build_overview
 from openclaw_webhooks.admin.reading import ReadingAdmin
 from openclaw_webhooks.calls.statistics import fetch_route_numbers
 from openclaw_webhooks.conf.configuration import Configuration, get_configuration
 from openclaw_webhooks.models import Call, Route
+from openclaw_webhooks.overview import RouteState, SecretsReader, build_overview
 from openclaw_webhooks.secrets.resolver import SecretResolver
 
 _MINUTE_MS = 60_000

@@ -1,4 +1,4 @@
-"""What the page of routes shows, gathered from the configuration, the secrets and the numbers. Renders nothing."""
+"""What the page and the command of routes show, from configuration, secrets and numbers. Renders nothing."""
 
 from __future__ import annotations
 
