@@ -240,13 +240,13 @@ class Pipeline:
             call.action, call.refused_by, call.code = action.action, Step.SCHEMA, "invalid_request"
             return _answer_json(call, HTTPStatus.BAD_REQUEST, fault_envelope(action))
         call.action = action.name
-        flows = self._engine.bind_session(route.session_key)
+        flows, actor = self._engine.bind_session(route.session_key), f"route {route.route_id}"
         call.marks.append(perf_counter_ns())
 
         def act() -> tuple[Outcome, bytes]:
             """Run in the thread that waits for the engine: also building a long list must not hold up an event loop."""
             call.marks.append(perf_counter_ns())
-            with call_context(call.request_id, call.traceparent):
+            with call_context(actor, request_id=call.request_id, traceparent=call.traceparent):
                 outcome = perform(action, flows, default_controller_id=route.controller_id)
             call.marks.append(perf_counter_ns())
             call.engine_us = (call.marks[-1] - call.marks[-2]) // 1000

@@ -71,7 +71,7 @@ class HeldLease:
 class NothingThere:
     """An engine whose sessions are empty."""
 
-    capabilities = EngineCapabilities(reports_tasks=False, prunes=False, keeps_whole_numbers=True)
+    capabilities = EngineCapabilities(reports_tasks=False, prunes=False, keeps_history=False, keeps_whole_numbers=True)
 
     def bind_session(self, session_key: str) -> NothingThere:
         assert session_key == ROUTE.session_key
@@ -289,7 +289,7 @@ def test_an_engine_that_would_round_a_number_is_never_asked_to() -> None:
     body = {"action": "create_flow", "goal": "g", "stateJson": {"n": 2**53 + 1}}
     drive = Drive(ReceiveJson=body)
     drive.pipeline._engine.capabilities = EngineCapabilities(  # type: ignore[misc]
-        reports_tasks=False, prunes=False, keeps_whole_numbers=False
+        reports_tasks=False, prunes=False, keeps_history=False, keeps_whole_numbers=False
     )
     answer = drive.run()
     assert (answer.status, json.loads(answer.body)["code"]) == (400, "invalid_request")

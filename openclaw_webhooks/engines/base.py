@@ -14,6 +14,7 @@ from typing import Protocol
 
 from openclaw_webhooks.engines.records import (
     FlowRecord,
+    FlowRevision,
     FlowStatus,
     NotifyPolicy,
     TaskRecord,
@@ -33,6 +34,8 @@ class EngineCapabilities:
     """Workers can report a task's progress and end (``BoundTasks``)."""
     prunes: bool
     """Old finished flows can be pruned from here."""
+    keeps_history: bool
+    """Earlier revisions of a flow can be read (``BoundHistory``)."""
     keeps_whole_numbers: bool
     """Whole numbers beyond 2^53 come back exactly as they were sent."""
 
@@ -183,7 +186,18 @@ class BoundTasks(Protocol):
         ...
 
 
-class BoundSession(BoundFlows, BoundTasks, Protocol):
+class BoundHistory(Protocol):
+    """What became of the flows of one session (``EngineCapabilities.keeps_history``)."""
+
+    def list_revisions(self, flow_id: str) -> Sequence[FlowRevision]:
+        """Return what is known of a flow's revisions, latest first; empty where the session has no such flow.
+
+        The first is the flow as it is; of the earlier ones an engine may have forgotten the oldest.
+        """
+        ...
+
+
+class BoundSession(BoundFlows, BoundTasks, BoundHistory, Protocol):
     """Everything an engine offers for one session."""
 
 

@@ -87,6 +87,29 @@ class FlowRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRevision:
+    """A flow as one change left it, and who made that change. Text, JSON and times are as in ``FlowRecord``.
+
+    Attributes:
+        actor: Kind and name, such as ``route zapier`` or ``user alice``; empty where nobody said.
+        request_id: That of the call which made the change; empty where it was none.
+    """
+
+    revision: int
+    status: FlowStatus
+    updated_at_ms: int
+    actor: str = ""
+    request_id: str = ""
+    current_step: str | None = None
+    blocked_task_id: str | None = None
+    blocked_summary: str | None = None
+    state_json: JsonValue | Unset = UNSET
+    wait_json: JsonValue | Unset = UNSET
+    cancel_requested_at_ms: int | None = None
+    ended_at_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
     """One child task of a flow. Absent text is ``None``; times are Unix milliseconds."""
 

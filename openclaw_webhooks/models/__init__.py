@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from openclaw_webhooks.models.calls import Call, CallMinute, Outcome, Route
-from openclaw_webhooks.models.flows import Flow, Task
+from openclaw_webhooks.models.flows import Flow, FlowRevision, Task
 
-__all__ = ["Call", "CallMinute", "Flow", "Outcome", "Route", "Task"]
+__all__ = ["Call", "CallMinute", "Flow", "FlowRevision", "Outcome", "Route", "Task"]

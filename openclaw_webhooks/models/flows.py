@@ -6,6 +6,10 @@ engine's (``engines.embedded``), and nothing else writes here: an edit past the 
 Text that is absent is the empty string, so that no column knows two kinds of nothing. JSON is kept as compact ASCII
 text (``""`` never set, ``"null"`` set to null), because a database's own JSON type rounds numbers and refuses NUL.
 Times are Unix milliseconds. The integer keys give the order of insertion and never leave the engine.
+
+Earlier revisions are kept by a trigger (``migrations.0004_flow_history``): part of the statement that makes a change,
+they cost no statement of their own, and no change goes past them. Django makes a table anew to alter it on SQLite, and
+its triggers go with the old one: a migration that alters ``Flow`` ends with ``0004``'s ``create_trigger``.
 """
 
 from __future__ import annotations
@@ -13,8 +17,11 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from openclaw_webhooks.call_context import ACTOR_LENGTH
+
 _ID_LENGTH = 36
 _WORD_LENGTH = 16
+_REQUEST_ID_LENGTH = 64
 
 
 class Flow(models.Model):
@@ -37,6 +44,12 @@ class Flow(models.Model):
     created_at_ms = models.BigIntegerField("created at (ms)", help_text="Unix milliseconds, as all times here.")
     updated_at_ms = models.BigIntegerField("updated at (ms)")
     ended_at_ms = models.BigIntegerField("ended at (ms)", null=True, blank=True)
+    actor = models.CharField(
+        "changed by", max_length=ACTOR_LENGTH, blank=True, default="", db_default="", help_text="Of this revision."
+    )
+    request_id = models.CharField(
+        "request id", max_length=_REQUEST_ID_LENGTH, blank=True, default="", db_default="", help_text="Of the change."
+    )
 
     class Meta:
         """Two indexes carry the reads of a session, two partial ones the pruning."""
@@ -62,6 +75,38 @@ class Flow(models.Model):
     def __str__(self) -> str:
         """Name the flow without its session."""
         return f"{self.flow_id} ({self.status})"
+
+
+class FlowRevision(models.Model):
+    """A flow as it was before a change; the trigger writes these rows and keeps the latest hundred of each flow."""
+
+    parent_flow = models.ForeignKey(
+        Flow, on_delete=models.CASCADE, related_name="revisions", db_index=False, verbose_name="TaskFlow"
+    )
+    revision = models.BigIntegerField("revision")
+    status = models.CharField("status", max_length=_WORD_LENGTH)
+    current_step = models.TextField("current step", blank=True, default="")
+    blocked_task_id = models.TextField("blocked by task", blank=True, default="")
+    blocked_summary = models.TextField("blocked because", blank=True, default="")
+    state_json = models.TextField("state", blank=True, default="")
+    wait_json = models.TextField("waits for", blank=True, default="")
+    cancel_requested_at_ms = models.BigIntegerField("cancel requested at (ms)", null=True, blank=True)
+    updated_at_ms = models.BigIntegerField("updated at (ms)", help_text="When it became so.")
+    ended_at_ms = models.BigIntegerField("ended at (ms)", null=True, blank=True)
+    actor = models.CharField("changed by", max_length=ACTOR_LENGTH, blank=True, default="")
+    request_id = models.CharField("request id", max_length=_REQUEST_ID_LENGTH, blank=True, default="")
+
+    class Meta:
+        """The constraint is the index that a flow's history is read and cut by."""
+
+        verbose_name = "revision"
+        verbose_name_plural = "revisions"
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=("parent_flow", "revision"), name="openclaw_flow_history"),)
+
+    def __str__(self) -> str:
+        """Name the revision without its flow's session."""
+        return f"revision {self.revision} ({self.status})"
 
 
 class Task(models.Model):

@@ -14,7 +14,7 @@ SECONDS = 2.0
 class SlowEngine:
     """Holds nothing, slowly."""
 
-    capabilities = EngineCapabilities(reports_tasks=False, prunes=False, keeps_whole_numbers=True)
+    capabilities = EngineCapabilities(reports_tasks=False, prunes=False, keeps_history=False, keeps_whole_numbers=True)
 
     def bind_session(self, session_key: str) -> SlowEngine:
         return self

@@ -36,7 +36,7 @@ AT_ONCE = 24
 class BriefEngine:
     """Holds nothing, and takes a moment to say so, in which a caller can leave."""
 
-    capabilities = EngineCapabilities(reports_tasks=False, prunes=False, keeps_whole_numbers=True)
+    capabilities = EngineCapabilities(reports_tasks=False, prunes=False, keeps_history=False, keeps_whole_numbers=True)
 
     def bind_session(self, session_key: str) -> BriefEngine:
         return self

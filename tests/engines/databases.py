@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
 from collections.abc import Iterator
@@ -15,7 +16,9 @@ from django.db import connections
 
 from openclaw_webhooks.engines.embedded import EmbeddedEngine
 from openclaw_webhooks.engines.embedded.engine import EmbeddedSession
-from openclaw_webhooks.models import Flow, Task
+from openclaw_webhooks.models import Flow, FlowRevision, Task
+
+HISTORY = importlib.import_module("openclaw_webhooks.migrations.0004_flow_history")
 
 _numbers = itertools.count()
 
@@ -28,7 +31,9 @@ def database(**settings: Any) -> Iterator[str]:
     try:
         with connections[alias].schema_editor() as editor:
             editor.create_model(Flow)
+            editor.create_model(FlowRevision)
             editor.create_model(Task)
+            HISTORY.create_trigger(None, editor)
         yield alias
     finally:
         connections[alias].close()

@@ -108,6 +108,7 @@ def test_what_happens_between_listing_and_cancelling_wins(sqlite_alias: str, mea
     if meanwhile == "finish":
         session.finish_flow(flow.flow_id, expected_revision=1)
     if meanwhile == "delete":
+        sql(sqlite_alias, "DELETE FROM openclaw_webhooks_flowrevision")
         sql(sqlite_alias, "DELETE FROM openclaw_webhooks_flow")
     before = session.get_flow(flow.flow_id)
     assert not _Canceller(engine._resources, "agent:main:main").finish(flow.flow_id)

@@ -65,6 +65,10 @@ def test_a_flow_is_sent_listed_shown_and_recorded(server: Server, config: Path) 
     status, told = run(server, config, "webhooks_flows", "show", "live", flow["flowId"])
     assert (status, "Review inbound queue" in told) == (0, True)
     assert run(server, config, "webhooks_flows", "show", "live", "none")[0] == 1
+    assert "route live" in run(server, config, "webhooks_flows", "history", "live", flow["flowId"])[1]
+    (revision,) = json.loads(run(server, config, "webhooks_flows", "history", "live", flow["flowId"], "--json")[1])
+    assert (revision["revision"], revision["actor"], revision["status"]) == (0, "route live", "queued")
+    assert run(server, config, "webhooks_flows", "history", "live", "none")[0] == 1
 
     deadline = time.monotonic() + 30
     recorded: list[dict[str, object]] = []

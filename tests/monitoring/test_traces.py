@@ -109,7 +109,7 @@ def test_the_bridge_is_told_the_names_of_the_call(listener: http.server.Threadin
         BridgeAddress(host="127.0.0.1", port=listener.server_port), connect_seconds=2, total_seconds=10
     )
     client = BridgeClient(transport)
-    with call_context("request-7", TRACEPARENT):
+    with call_context("route zapier", request_id="request-7", traceparent=TRACEPARENT):
         client.call("agent:main:main", "get", {"flowId": "f"})
     client.call("agent:main:main", "get", {"flowId": "f"})
     transport.close()

@@ -133,10 +133,8 @@ class BridgeClient:
 def _names_of_call() -> dict[str, str]:
     """Return what the Gateway's log and traces know the call by that this thread works for."""
     call = get_call_context()
-    if call is None:
-        return {}
-    names = {"X-Request-ID": call.request_id}
-    return names | {"traceparent": call.traceparent} if call.traceparent else names
+    names = {"X-Request-ID": call.request_id, "traceparent": call.traceparent}
+    return {name: value for name, value in names.items() if value}
 
 
 class _Report:

@@ -14,6 +14,7 @@ from openclaw_webhooks.engines.bridge.decoding import Undecodable, decode_flow, 
 from openclaw_webhooks.engines.bridge.mapping import map_cancel, map_mutation, map_run_task
 from openclaw_webhooks.engines.records import (
     FlowRecord,
+    FlowRevision,
     FlowStatus,
     NotifyPolicy,
     TaskRecord,
@@ -27,7 +28,9 @@ from openclaw_webhooks.values import UNSET, JsonValue, Unset
 
 T = TypeVar("T")
 
-_CAPABILITIES: Final = EngineCapabilities(reports_tasks=False, prunes=False, keeps_whole_numbers=False)
+_CAPABILITIES: Final = EngineCapabilities(
+    reports_tasks=False, prunes=False, keeps_history=False, keeps_whole_numbers=False
+)
 
 
 class BridgeEngine:
@@ -246,6 +249,10 @@ class BridgeSession:
     ) -> TaskRecord | None:
         """Refuse, as ``start_task`` does."""
         _refuse()
+
+    def list_revisions(self, flow_id: str) -> Sequence[FlowRevision]:
+        """Refuse: the Gateway keeps a flow as it is and no earlier revision."""
+        raise EngineRefused("The Gateway keeps no earlier revisions (capability keeps_history).")
 
     def _read(self, method: str, params: Mapping[str, object], decode: Callable[[Any], T]) -> T:
         value = self._client.call(self._session_key, method, params)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from django.db.backends.utils import CursorWrapper
 
+from openclaw_webhooks.call_context import get_call_context
 from openclaw_webhooks.engines.announcements import announce_flow, announce_task
 from openclaw_webhooks.engines.embedded import statements
 from openclaw_webhooks.engines.embedded.cancellers import Cancellers
@@ -35,6 +36,12 @@ class Resources:
     new_id: Callable[[], str]
     cancellers: Cancellers
     sender: type
+
+
+def signed(change: Change) -> Change:
+    """Add to a change who makes it."""
+    context = get_call_context()
+    return {**change, "actor": context.actor, "request_id": context.request_id}
 
 
 class Bound:
@@ -87,6 +94,7 @@ class LockedFlow:
 
     def change(self, change: Change) -> None:
         """Apply a change to the flow, which must be a managed one; the lock makes the revision certain."""
+        change = signed(change)
         parameters = (*change.values(), self.flow.flow_id, self._session_key, self.flow.revision)
         self._cursor.execute(statements.change_flow(tuple(change)), parameters)
         self.flow = build_flow(self._cursor.fetchall()[0])

@@ -15,7 +15,7 @@ from openclaw_webhooks.engines.embedded.database import Database
 from openclaw_webhooks.engines.embedded.flows import FlowActions
 from openclaw_webhooks.engines.embedded.retention import Pruned, prune_flows
 
-_CAPABILITIES: Final = EngineCapabilities(reports_tasks=True, prunes=True, keeps_whole_numbers=True)
+_CAPABILITIES: Final = EngineCapabilities(reports_tasks=True, prunes=True, keeps_history=True, keeps_whole_numbers=True)
 
 
 def read_unix_ms() -> int:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from openclaw_webhooks.call_context import get_call_context
 from openclaw_webhooks.engines.announcements import is_flow_heard
 from openclaw_webhooks.engines.embedded import changes, statements
-from openclaw_webhooks.engines.embedded.bound import Bound
-from openclaw_webhooks.engines.embedded.rows import build_flow, build_flow_row, build_summary
+from openclaw_webhooks.engines.embedded.bound import Bound, signed
+from openclaw_webhooks.engines.embedded.rows import build_flow, build_flow_row, build_revision, build_summary
 from openclaw_webhooks.engines.records import (
     FlowRecord,
+    FlowRevision,
     FlowStatus,
     NotifyPolicy,
     TaskSummary,
@@ -59,7 +61,8 @@ class FlowActions(Bound):
             state_json=state_json,
             wait_json=wait_json,
         )
-        row = (self._session_key, *build_flow_row(flow))
+        context = get_call_context()
+        row = (self._session_key, context.actor, context.request_id, *build_flow_row(flow))
         self._resources.database.execute(statements.INSERT_FLOW, row, flow_id=flow.flow_id)
         self._announce_flow(flow, None)
         return FlowCreated(flow)
@@ -87,6 +90,11 @@ class FlowActions(Bound):
         """Count the tasks of one flow; ``None`` where the session has no such flow."""
         rows = self._resources.database.fetch(statements.SUMMARY, (flow_id, self._session_key))
         return build_summary(rows) if rows else None
+
+    def list_revisions(self, flow_id: str) -> Sequence[FlowRevision]:
+        """Return the flow's revisions, latest first: at most the hundred before the one it is at."""
+        parameters = (flow_id, self._session_key) * 2
+        return [build_revision(row) for row in self._resources.database.fetch(statements.LIST_REVISIONS, parameters)]
 
     def set_waiting(
         self,
@@ -155,6 +163,7 @@ class FlowActions(Bound):
     def _apply(self, flow_id: str, expected_revision: int, change: changes.Change) -> MutationResult:
         """Compare and swap. A status only changes with the revision, so one read before tells what it was."""
         before = self._look(flow_id) if is_flow_heard() else None
+        change = signed(change)
         parameters = (*change.values(), flow_id, self._session_key, expected_revision)
         rows = self._resources.database.execute(statements.change_flow(tuple(change)), parameters, flow_id=flow_id)
         if not rows:

@@ -19,7 +19,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from openclaw_webhooks.engines.embedded import changes, statements
 from openclaw_webhooks.engines.embedded.bound import Bound, LockedFlow, Resources
 from openclaw_webhooks.engines.records import ACTIVE_TASK_STATUSES, TERMINAL_FLOW_STATUSES, FlowStatus
-from openclaw_webhooks.models import Flow, Task
+from openclaw_webhooks.models import Flow, FlowRevision, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ def _delete(resources: Resources, expired: QuerySet[Flow], *, batch_size: int) -
         with transaction.atomic(using=using):
             keys = list(expired.select_for_update().values_list("pk", flat=True)[:batch_size])
             deleted_tasks, _ = Task.objects.using(using).filter(parent_flow__in=keys).delete()
+            FlowRevision.objects.using(using).filter(parent_flow__in=keys).delete()
             deleted_flows, _ = Flow.objects.using(using).filter(pk__in=keys).delete()
         if not keys:
             return flows, tasks

@@ -15,6 +15,7 @@ from django.db.models import Model
 
 from openclaw_webhooks.engines.records import (
     FlowRecord,
+    FlowRevision,
     FlowStatus,
     NotifyPolicy,
     TaskRecord,
@@ -23,6 +24,7 @@ from openclaw_webhooks.engines.records import (
     TaskSummary,
 )
 from openclaw_webhooks.models import Flow, Task
+from openclaw_webhooks.models import FlowRevision as RevisionRow
 from openclaw_webhooks.values import UNSET, JsonValue, Unset
 
 Cell: TypeAlias = "str | int | None"
@@ -48,6 +50,11 @@ FLOW_COLUMNS: Final = _columns(
     Flow,
     "flow_id sync_mode controller_id revision status notify_policy goal current_step blocked_task_id blocked_summary"
     " state_json wait_json cancel_requested_at_ms created_at_ms updated_at_ms ended_at_ms",
+)
+REVISION_COLUMNS: Final = _columns(
+    RevisionRow,
+    "revision status current_step blocked_task_id blocked_summary state_json wait_json cancel_requested_at_ms"
+    " updated_at_ms ended_at_ms actor request_id",
 )
 TASK_COLUMNS: Final = _columns(
     Task,
@@ -115,6 +122,24 @@ def build_flow_row(flow: FlowRecord) -> tuple[Cell, ...]:
         flow.created_at_ms,
         flow.updated_at_ms,
         flow.ended_at_ms,
+    )
+
+
+def build_revision(row: Sequence[Any]) -> FlowRevision:
+    """Make the record of a row that holds ``REVISION_COLUMNS``."""
+    return FlowRevision(
+        revision=row[0],
+        status=_FLOW_STATUSES[row[1]],
+        current_step=row[2] or None,
+        blocked_task_id=row[3] or None,
+        blocked_summary=row[4] or None,
+        state_json=parse_json_text(row[5]),
+        wait_json=parse_json_text(row[6]),
+        cancel_requested_at_ms=row[7],
+        updated_at_ms=row[8],
+        ended_at_ms=row[9],
+        actor=row[10],
+        request_id=row[11],
     )
 
 

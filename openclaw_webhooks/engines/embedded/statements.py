@@ -11,9 +11,9 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from openclaw_webhooks.engines.embedded.rows import FLOW_COLUMNS, TASK_COLUMNS
+from openclaw_webhooks.engines.embedded.rows import FLOW_COLUMNS, REVISION_COLUMNS, TASK_COLUMNS
 from openclaw_webhooks.engines.records import ACTIVE_TASK_STATUSES
-from openclaw_webhooks.models import Flow, Task
+from openclaw_webhooks.models import Flow, FlowRevision, Task
 
 
 def _listed(names: tuple[str, ...], *, suffix: str = "") -> str:
@@ -23,6 +23,8 @@ def _listed(names: tuple[str, ...], *, suffix: str = "") -> str:
 _NAMES: Final = {
     "flows": f'"{Flow._meta.db_table}"',
     "tasks": f'"{Task._meta.db_table}"',
+    "revisions": f'"{FlowRevision._meta.db_table}"',
+    "revision_columns": _listed(REVISION_COLUMNS),
     "flow_columns": _listed(FLOW_COLUMNS),
     "task_columns": _listed(TASK_COLUMNS),
     "flow_places": _listed(("%s",) * len(FLOW_COLUMNS)),
@@ -36,11 +38,19 @@ def _sql(template: str, **more: str) -> str:
     return template.format(**_NAMES, **more)
 
 
-INSERT_FLOW: Final = _sql("INSERT INTO {flows} (session_key, {flow_columns}) VALUES (%s, {flow_places})")
+INSERT_FLOW: Final = _sql(
+    "INSERT INTO {flows} (session_key, actor, request_id, {flow_columns}) VALUES (%s, %s, %s, {flow_places})"
+)
 GET_FLOW: Final = _sql("SELECT {flow_columns} FROM {flows} WHERE flow_id = %s AND session_key = %s")
 LIST_FLOWS: Final = _sql("SELECT {flow_columns} FROM {flows} WHERE session_key = %s ORDER BY created_at_ms DESC, id")
 LATEST_FLOW: Final = _sql(
     "SELECT {flow_columns} FROM {flows} WHERE session_key = %s ORDER BY updated_at_ms DESC, id DESC LIMIT 1"
+)
+LIST_REVISIONS: Final = _sql(
+    "SELECT {revision_columns} FROM {flows} WHERE flow_id = %s AND session_key = %s UNION ALL"
+    " SELECT {revision_columns} FROM {revisions}"
+    " WHERE parent_flow_id = (SELECT f.id FROM {flows} f WHERE f.flow_id = %s AND f.session_key = %s)"
+    " ORDER BY revision DESC"
 )
 SUMMARY: Final = _sql(
     "SELECT t.status, t.runtime, COUNT(t.id) FROM {flows} f LEFT JOIN {tasks} t ON t.parent_flow_id = f.id"

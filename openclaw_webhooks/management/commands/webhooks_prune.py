@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error
 
+from openclaw_webhooks.call_context import call_context
 from openclaw_webhooks.calls.retention import prune_calls
 from openclaw_webhooks.conf.settings import get_settings
 from openclaw_webhooks.engines.embedded import EmbeddedEngine
@@ -37,7 +38,8 @@ class Command(BaseCommand):
         call_days = settings.call_retention_days if options["call_days"] is None else options["call_days"]
         calls_before_ms = read_unix_ms() - call_days * _DAY_MS
         try:
-            flows = EmbeddedEngine().prune(keep_ms=days * _DAY_MS, batch_size=batch_size, is_dry=is_dry)
+            with call_context("command webhooks_prune"):
+                flows = EmbeddedEngine().prune(keep_ms=days * _DAY_MS, batch_size=batch_size, is_dry=is_dry)
             calls = prune_calls(older_than_ms=calls_before_ms, batch_size=batch_size, dry_run=is_dry)
         except (Error, EngineError) as error:
             raise CommandError(f"The database refused: {type(error).__name__}. Run the command again.") from error

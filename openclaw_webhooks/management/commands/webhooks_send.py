@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from openclaw_webhooks.actions.schema import parse_action
 from openclaw_webhooks.actions.values import Fault
+from openclaw_webhooks.call_context import call_context
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.management.routes import build_resolver, find_route
 from openclaw_webhooks.outcomes import envelope
@@ -65,7 +66,8 @@ def _ask_engine(route: RouteConfig, body: dict[str, object]) -> tuple[int, str]:
     if isinstance(action, Fault):
         raise CommandError(str(action))
     flows = get_runtime().engine.bind_session(route.session_key)
-    outcome = perform(action, flows, default_controller_id=route.controller_id)
+    with call_context("command webhooks_send"):
+        outcome = perform(action, flows, default_controller_id=route.controller_id)
     return outcome.status, _format(envelope(route.route_id, outcome))
 
 
