@@ -17,6 +17,7 @@ from urllib.parse import quote
 from openclaw_webhooks.conf.bridge import HEADER_VALUE_RULE, is_host_token, parse_bridge_url
 from openclaw_webhooks.conf.limits import RedisUrl, parse_redis_url
 from openclaw_webhooks.conf.monitoring import CallLog
+from openclaw_webhooks.conf.settings import SchemaPages
 from project.addresses import Bind, parse_binds
 from project.databases import DEFAULT_SYNCHRONOUS, parse_database, parse_synchronous
 from project.log_lines import LogFormat
@@ -70,6 +71,7 @@ class ServerEnvironment:
         call_log: Which calls are logged.
         log_format: How lines of the log are written.
         traces: Whether spans are made.
+        schema_pages: Who sees the pages of the OpenAPI document.
     """
 
     binds: tuple[Bind, ...]
@@ -94,6 +96,7 @@ class ServerEnvironment:
     call_log: CallLog
     log_format: LogFormat
     traces: bool
+    schema_pages: SchemaPages
 
 
 class _Reader:
@@ -150,6 +153,7 @@ def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[En
         call_log=reader.read("OPENCLAW_WEBHOOKS_CALL_LOG", _parse_call_log, default=CallLog.REFUSED),
         log_format=reader.read("OPENCLAW_WEBHOOKS_LOG_FORMAT", _parse_log_format, default="key_value"),
         traces=reader.read("OPENCLAW_WEBHOOKS_TRACES", _parse_traces, default=False),
+        schema_pages=reader.read("OPENCLAW_WEBHOOKS_SCHEMA_PAGES", _parse_schema_pages, default=SchemaPages.STAFF),
     )
     if server.engine == "bridge" and server.bridge_url is None and not reader.problems:
         reader.problems.append(
@@ -234,6 +238,12 @@ def _parse_call_log(text: str) -> CallLog:
     if text not in list(CallLog):
         raise ValueError(f"must be one of {', '.join(CallLog)}, not {text!r}")
     return CallLog(text)
+
+
+def _parse_schema_pages(text: str) -> SchemaPages:
+    if text not in list(SchemaPages):
+        raise ValueError(f"must be one of {', '.join(SchemaPages)}, not {text!r}")
+    return SchemaPages(text)
 
 
 def _parse_log_format(text: str) -> LogFormat:

@@ -54,6 +54,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "rest_framework",
     "openclaw_webhooks",
 ]
@@ -123,4 +125,5 @@ OPENCLAW_WEBHOOKS: dict[str, Any] = {
     "MONITORING_NETWORKS": SERVER.monitoring_networks,
     "CALL_LOG": SERVER.call_log,
     "TRACES": SERVER.traces,
+    "SCHEMA_PAGES": SERVER.schema_pages,
 }

@@ -9,7 +9,9 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Final
 
 from django.conf import settings as django_settings
@@ -26,6 +28,16 @@ SETTING: Final = "OPENCLAW_WEBHOOKS"
 SHARED_MEMORY_STORE: Final = "openclaw_webhooks.guards.limits.shared_memory.SharedMemoryStore"
 REDIS_STORE: Final = "openclaw_webhooks.guards.limits.redis.RedisStore"
 BRIDGE_ENGINE: Final = "openclaw_webhooks.engines.bridge.configured.build_bridge_engine"
+
+
+class SchemaPages(StrEnum):
+    """Who sees the pages of the OpenAPI document."""
+
+    OFF = "off"
+    STAFF = "staff"
+    PUBLIC = "public"
+
+
 _DOTTED_PATH = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+\Z")
 
 
@@ -60,6 +72,7 @@ class AppSettings:
         call_flush_seconds: How long a record waits at most.
         call_retention_days: After how many days ``webhooks_prune`` deletes a call.
         flow_retention_days: After how many days it deletes a finished flow.
+        schema_pages: Who sees the pages of the OpenAPI document.
         monitoring: Metrics, health, the call log and traces, by keys of their own.
     """
 
@@ -88,6 +101,7 @@ class AppSettings:
     call_flush_seconds: float = 0.5
     call_retention_days: int = 30
     flow_retention_days: int = 7
+    schema_pages: SchemaPages = SchemaPages.OFF
     monitoring: Monitoring = field(default_factory=Monitoring)
 
 
@@ -135,8 +149,11 @@ def parse_settings(raw: object) -> tuple[AppSettings, tuple[Problem, ...]]:
         call_flush_seconds=fields.number("CALL_FLUSH_SECONDS", default=_DEFAULTS.call_flush_seconds),
         call_retention_days=fields.whole("CALL_RETENTION_DAYS", default=_DEFAULTS.call_retention_days),
         flow_retention_days=fields.whole("FLOW_RETENTION_DAYS", default=_DEFAULTS.flow_retention_days),
+        schema_pages=SchemaPages(fields.choice("SCHEMA_PAGES", list(SchemaPages), default=_DEFAULTS.schema_pages)),
         monitoring=read_monitoring(fields),
     )
+    if parsed.schema_pages is not SchemaPages.OFF and find_spec("drf_spectacular_sidecar") is None:
+        fields.report("SCHEMA_PAGES", "needs drf-spectacular: install openclaw-webhooks[openapi]")
     if parsed.engine == BRIDGE_ENGINE and not fields.raw.get("BRIDGE_URL"):
         fields.report("BRIDGE_URL", "is required by the bridge engine")
     if parsed.routes is not None and parsed.config_path is not None:

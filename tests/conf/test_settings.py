@@ -17,7 +17,7 @@ from openclaw_webhooks.conf.bridge import BridgeAddress
 from openclaw_webhooks.conf.limits import RedisUrl, RouteLimits
 from openclaw_webhooks.conf.monitoring import CallLog, Monitoring
 from openclaw_webhooks.conf.problems import ProblemKind
-from openclaw_webhooks.conf.settings import BRIDGE_ENGINE, AppSettings, get_settings, parse_settings
+from openclaw_webhooks.conf.settings import BRIDGE_ENGINE, AppSettings, SchemaPages, get_settings, parse_settings
 
 KEYS = [name.upper() for name in (*AppSettings.__slots__, *Monitoring.__slots__) if name != "monitoring"]
 VALUES = st.recursive(
@@ -64,6 +64,7 @@ def test_every_key_is_read() -> None:
         "MONITORING_NETWORKS": ["10.1.0.0/16"],
         "CALL_LOG": "refused",
         "TRACES": True,
+        "SCHEMA_PAGES": "staff",
     }
     assert sorted(given_settings) == sorted(KEYS)
     parsed, problems = parse_settings(given_settings)
@@ -101,6 +102,7 @@ def test_every_key_is_read() -> None:
             call_log=CallLog.REFUSED,
             traces=True,
         ),
+        schema_pages=SchemaPages.STAFF,
     )
 
 
