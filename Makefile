@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help serve test lint linters docs bench soak gateway-demo gateway-check clean
+.PHONY: help serve test lint linters docs pictures bench soak gateway-demo gateway-check clean
 .DELETE_ON_ERROR:
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test    install what the tests need and run them"
 	@echo "make lint    style, types, layers, migrations, templates, dependencies"
 	@echo "make docs    build the documentation into site/"
+	@echo "make pictures  photograph the admin for the documentation (needs Chromium)"
 	@echo "make bench   measure beside the real Gateways (ARGS=\"--rounds 1 --requests 500\": a minute)"
 	@echo "make soak    an hour of mixed load (DURATION=180: three minutes)"
 	@echo "make gateway-demo   a real Gateway that hosts this server, in the foreground (needs npm)"
@@ -39,6 +40,10 @@ linters:
 
 docs: $(VENV)/docs.stamp
 	$(BIN)/mkdocs build --strict --quiet
+
+# The admin's pages as the browser tests see them; needs Chromium.
+pictures: $(VENV)/test.stamp
+	OPENCLAW_WEBHOOKS_PICTURES=docs/pictures $(BIN)/python -m pytest -q tests/browser -k complains
 
 # Both need a C compiler; bench also npm, for the Gateways, which it installs into ~/.cache (or BENCH_DIR) once.
 bench: $(VENV)/test.stamp

@@ -443,4 +443,5 @@ def _refuse(result: EngineResult) -> NoReturn:
     current = result.current if isinstance(result, NotApplied) else None
     if isinstance(result, NotCancelled | TaskNotCreated):
         current = result.flow
-    raise _REFUSALS.get(code, ActionRefused)(outcome.error or code, code=code, current=current)
+    message = outcome.error or outcome.result.get("reason") or code
+    raise _REFUSALS.get(code, ActionRefused)(str(message), code=code, current=current)

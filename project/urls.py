@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+handler500 = "project.errors.serve_error"
 urlpatterns = [
     path("", include("openclaw_webhooks.urls")),
     path("admin/", admin.site.urls),

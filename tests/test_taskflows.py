@@ -58,6 +58,7 @@ def test_tasks_go_theirs(flows: TaskFlows) -> None:
     with pytest.raises(ActionRefused) as pending:
         flows.cancel_flow(flow.flow_id)
     assert pending.value.code == "cancel_pending"
+    assert "still active" in str(pending.value)
     assert pending.value.current is not None
     assert pending.value.current.cancel_requested_at_ms is not None
     ended = flows.end_task(task.task_id, TaskStatus.SUCCEEDED, summary="9 of 9")

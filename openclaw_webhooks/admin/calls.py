@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from openclaw_webhooks.admin.call_export import FORMATS, build_export
 from openclaw_webhooks.admin.call_filters import (
     ActionFilter,
     CodeFilter,
@@ -20,6 +25,7 @@ from openclaw_webhooks.admin.call_filters import (
     StatusFilter,
     TimeFilter,
 )
+from openclaw_webhooks.admin.call_journey import render_journey, render_neighbours
 from openclaw_webhooks.admin.formatting import NOTHING, format_badge, format_duration, format_time, kind_of_status
 from openclaw_webhooks.admin.reading import LISTED_AT_MOST, ReadingAdmin
 from openclaw_webhooks.calls.statistics import fetch_hours
@@ -33,21 +39,46 @@ class CallAdmin(ReadingAdmin):
     list_display = ("time", "route_id", "action_name", "outcome", "caller", "took", "short_flow")
     list_filter = (TimeFilter, RouteFilter, StatusFilter, RefusedByFilter, ActionFilter, CodeFilter)
     search_fields = ("request_id",)  # shows the box; what it does is in get_search_results
-    search_help_text = "A whole request id or a whole flow id."
+    search_help_text = "A whole request id, a whole flow id, or a caller's address."
+    change_list_template = "admin/openclaw_webhooks/call/change_list.html"
     fieldsets = (
-        (None, {"fields": ("time", "route_id", "action_name", "client", "request_id", "flow", "calls_on_flow")}),
+        (None, {"fields": ("time", "route_id", "action_name", "client", "request_id", "flow")}),
         ("Answer", {"fields": ("answer", "refused")}),
-        ("Cost", {"fields": ("took", "engine_took", "body_bytes")}),
+        ("Journey", {"fields": ("took", "journey_bars", "body_bytes")}),
+        ("Neighbours", {"fields": ("neighbours", "calls_on_flow")}),
         ("Folded", {"fields": ("calls", "last_time")}),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the files."""
+        name = "openclaw_webhooks_call_export"
+        own = [path("export/<str:format_name>/", self.admin_site.admin_view(self.export_view), name=name)]
+        return [*own, *super().get_urls()]
+
+    def export_view(self, request: HttpRequest, format_name: str) -> HttpResponseBase:
+        """Answer with a file of what the list with the same query shows, without its limit."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if format_name not in FORMATS:
+            raise Http404
+        return build_export(request, self.get_changelist_instance(request).get_queryset(request), format_name)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """List, with links to the list as a file."""
+        name, query = "admin:openclaw_webhooks_call_export", request.GET.urlencode()
+        urls = {each: reverse(name, args=[each], current_app=self.admin_site.name) for each in FORMATS}
+        exports = [(each.upper(), f"{url}?{query}" if query else url) for each, url in urls.items()]
+        return super().changelist_view(request, {"exports": exports, **(extra_context or {})})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Call], search_term: str
     ) -> tuple[QuerySet[Call], bool]:
-        """Find calls by a whole id, through the two indexes that are led by the hour."""
+        """Find calls by a whole id, through the two indexes that are led by the hour, or by a caller's address."""
         term = search_term.strip()
         if not term:
             return queryset, False
+        if _is_address(term):
+            return queryset.filter(client=term), False
         found = Call.objects.filter(at_hour__in=fetch_hours()).order_by().values_list("pk", flat=True)
         pks = [*found.filter(request_id=term)[:LISTED_AT_MOST], *found.filter(flow_id=term)[:LISTED_AT_MOST]]
         return queryset.filter(pk__in=pks[:LISTED_AT_MOST]), False
@@ -96,10 +127,10 @@ class CallAdmin(ReadingAdmin):
         mean = format_duration(call.duration_us // call.count)
         return mean if call.count == 1 else f"{mean} each"
 
-    @admin.display(description="of that, the engine")
-    def engine_took(self, call: Call) -> str:
-        """Return the engine's part."""
-        return format_duration(call.engine_us)
+    @admin.display(description="way through the pipeline")
+    def journey_bars(self, call: Call) -> SafeString | str:
+        """Show how long each phase took, and which refused."""
+        return render_journey(call)
 
     @admin.display(description="calls")
     def calls(self, call: Call) -> str:
@@ -122,10 +153,23 @@ class CallAdmin(ReadingAdmin):
         url = reverse("admin:openclaw_webhooks_flow_change", args=[quote(flow_id)], current_app=self.admin_site.name)
         return format_html('<a href="{}" class="ow-id" title="{}">{}</a>', url, flow_id, text)
 
-    @admin.display(description="neighbours")
+    @admin.display(description="before and after")
+    def neighbours(self, call: Call) -> SafeString | str:
+        """Show the calls around this one on the same flow."""
+        return render_neighbours(call, self.admin_site.name)
+
+    @admin.display(description="all")
     def calls_on_flow(self, call: Call) -> SafeString | str:
         """Link to all calls on the same flow."""
         return link_to_calls_on_flow(call.flow_id, self.admin_site.name)
+
+
+def _is_address(term: str) -> bool:
+    try:
+        ip_address(term)
+    except ValueError:
+        return False
+    return True
 
 
 def link_to_calls_on_flow(flow_id: str | None, site_name: str) -> SafeString | str:

@@ -15,9 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.timesince import timesince
 
+from openclaw_webhooks.admin.activity import fetch_activity, fetch_timeline
 from openclaw_webhooks.admin.reading import ReadingAdmin
 from openclaw_webhooks.calls.statistics import fetch_route_numbers
 from openclaw_webhooks.conf.configuration import Configuration, get_configuration
+from openclaw_webhooks.exceptions import LimitStoreUnavailable
 from openclaw_webhooks.models import Call, Route
 from openclaw_webhooks.overview import RouteState, SecretsReader, build_overview
 from openclaw_webhooks.secrets.resolver import SecretResolver
@@ -28,12 +30,20 @@ _KINDS: dict[RouteState, str] = {"serving": "good", "no secret": "bad", "switche
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What the page is made of. ``notices`` is what this process noticed while it served, in words."""
+    """What the page is made of.
+
+    Attributes:
+        notices: What this process noticed while it served, in words.
+        troubles: What is not ready now, and what to do; the configuration's faults are told apart.
+        in_flight: Requests that hold a slot now, over ``limits_scope``; ``None`` where the store does not tell.
+    """
 
     configuration: Configuration
     secrets: SecretsReader
     limits_scope: str
     notices: Sequence[str] = ()
+    in_flight: int | None = None
+    troubles: Sequence[str] = ()
 
 
 def fetch_sources() -> Sources:
@@ -46,7 +56,13 @@ def fetch_sources() -> Sources:
         configuration = get_configuration()
         resolver = SecretResolver(configuration.secrets, environ=os.environ, logs_reasons=False)
         return Sources(configuration, resolver, "")
-    return Sources(runtime.configuration, runtime.resolver, runtime.limit_store.scope, sorted(runtime.notices))
+    try:
+        in_flight = runtime.limit_store.stats().in_flight
+    except LimitStoreUnavailable:
+        in_flight = None
+    scope = runtime.limit_store.scope
+    troubles = [finding.cause for finding in runtime.pages.find_troubles() if finding.name != "configuration"]
+    return Sources(runtime.configuration, runtime.resolver, scope, sorted(runtime.notices), in_flight, troubles)
 
 
 @admin.register(Route)
@@ -72,6 +88,7 @@ class RouteAdmin(ReadingAdmin):
             limits_scope=sources.limits_scope,
             numbers=fetch_route_numbers(now_ms=now_ms),
         )
+        activity = fetch_activity([row.route_id for row in overview.rows], now_ms=now_ms)
         context = {
             **self.admin_site.each_context(request),
             "title": "Routes",
@@ -79,7 +96,12 @@ class RouteAdmin(ReadingAdmin):
             "media": self.media,
             "overview": overview,
             "notices": sources.notices,
-            "rows": [(row, _KINDS[row.state], _age(row.numbers.last_at_ms, now_ms)) for row in overview.rows],
+            "troubles": sources.troubles,
+            "rows": [
+                (row, _KINDS[row.state], _age(row.numbers.last_at_ms, now_ms), activity.get(row.route_id))
+                for row in overview.rows
+            ],
+            "timeline": fetch_timeline(request.GET.get("span"), now_ms=now_ms, in_flight=sources.in_flight),
             **(extra_context or {}),
         }
         return TemplateResponse(request, "admin/openclaw_webhooks/route/change_list.html", context)

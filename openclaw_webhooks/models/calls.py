@@ -82,6 +82,7 @@ class Call(models.Model):
         indexes = (
             models.Index(fields=("at_ms",), name="openclaw_call_time"),
             models.Index(fields=("route_id", "at_ms"), name="openclaw_call_route"),
+            models.Index(fields=("client", "at_ms"), name="openclaw_call_client"),
             models.Index(fields=("status_class", "at_ms"), name="openclaw_call_status"),
             models.Index(fields=("action", "at_ms"), condition=Q(action__isnull=False), name="openclaw_call_action"),
             models.Index(fields=("code", "at_ms"), condition=Q(code__isnull=False), name="openclaw_call_code"),

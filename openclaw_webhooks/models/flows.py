@@ -56,6 +56,7 @@ class Flow(models.Model):
 
         verbose_name = "TaskFlow"
         verbose_name_plural = "TaskFlows"
+        permissions = (("act_on_flow", "Can act on TaskFlows and their tasks"),)
         ordering = ("-created_at_ms", "id")
         constraints = (
             models.UniqueConstraint(fields=("flow_id",), name="openclaw_flow_id"),

@@ -15,7 +15,7 @@ from openclaw_webhooks.effects import Answer
 from openclaw_webhooks.guards.authentication import presented_secret
 from openclaw_webhooks.guards.head import RequestHead
 from openclaw_webhooks.monitoring.exposition import CONTENT_TYPE
-from openclaw_webhooks.monitoring.health import Readiness
+from openclaw_webhooks.monitoring.health import Finding, Readiness
 from openclaw_webhooks.secrets.comparison import is_same_secret
 
 HEALTH_PATH: Final = "/healthz"
@@ -52,6 +52,10 @@ class MonitoringPages:
             **({METRICS_PATH: self._tell_metrics} if monitoring.metrics else {}),
         }
         self.paths = frozenset(self._pages)
+
+    def find_troubles(self) -> list[Finding]:
+        """Return what is not ready now, and why; may take as long as the probes."""
+        return [finding for finding in self._readiness.judge() if not finding.ready]
 
     def answer(self, path: str, head: RequestHead) -> Answer:
         """Answer one of ``paths``; may take as long as the probes and the limits store."""

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
 
-from openclaw_webhooks.admin.flows import TaskNode, build_tree
+from openclaw_webhooks.admin.tasks import TaskNode, build_tree
 from openclaw_webhooks.conf.settings import BRIDGE_ENGINE
 from openclaw_webhooks.models import Flow, Task
 from tests.admin.builders import build_flow, build_task, sign_in

@@ -1,0 +1,116 @@
+"""Calls as files, and the page of one call."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from django.http import HttpRequest
+from django.test import AsyncClient, Client
+
+from openclaw_webhooks.admin import call_export
+from openclaw_webhooks.models import Call
+from tests.admin.builders import sign_in
+from tests.calls.builders import NOON_MS
+
+LIST = "/admin/openclaw_webhooks/call/"
+
+
+def record(number: int = 0, **changes: Any) -> Call:
+    known = {
+        "at_ms": NOON_MS + number // 2,
+        "route_id": "ci",
+        "action": "get_flow",
+        "status": 200,
+        "client": "127.0.0.1",
+        "duration_us": 500,
+    }
+    return Call.objects.create(**known | changes)
+
+
+def read(client: Client, format_name: str, query: str = "") -> str:
+    response = client.get(f"{LIST}export/{format_name}/{query}")
+    assert response.status_code == 200
+    assert f"webhook-calls.{format_name}" in response["Content-Disposition"]
+    return b"".join(response.streaming_content).decode()  # type: ignore[arg-type]
+
+
+@pytest.mark.django_db
+def test_a_file_holds_all_pages_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_export, "_PAGE", 3)
+    for number in range(10):
+        record(number, request_id=f"r{number}")
+    client = sign_in("view_call")
+    rows = json.loads(read(client, "json"))
+    assert [row["request_id"] for row in rows] == [f"r{number}" for number in reversed(range(10))]
+    table = list(csv.DictReader(io.StringIO(read(client, "csv"))))
+    assert [row["request_id"] for row in table] == [row["request_id"] for row in rows]
+    assert table[0]["at"].endswith("+00:00")
+    assert (table[0]["status"], table[0]["code"]) == ("200", "")
+
+
+@pytest.mark.django_db
+def test_a_file_is_narrowed_down_as_the_list_is() -> None:
+    record(client="192.0.2.7")
+    record(status=401, client="192.0.2.8", code=None)
+    client = sign_in("view_call")
+    assert [row["status"] for row in json.loads(read(client, "json", "?status=4"))] == [401]
+    assert [row["client"] for row in json.loads(read(client, "json", "?q=192.0.2.7"))] == ["192.0.2.7"]
+    assert json.loads(read(client, "json", "?route=none")) == []
+    assert read(client, "csv", "?route=none").count("\n") == 1
+    page = client.get(f"{LIST}?status=4").content.decode()
+    assert f'href="{LIST}export/csv/?status=4"' in page
+
+
+@pytest.mark.django_db
+def test_a_spreadsheet_takes_no_callers_text_for_a_formula() -> None:
+    record(flow_id="=HYPERLINK(1)")
+    client = sign_in("view_call")
+    assert "'=HYPERLINK(1)" in read(client, "csv")
+    assert json.loads(read(client, "json"))[0]["flow_id"] == "=HYPERLINK(1)"
+
+
+@pytest.mark.django_db
+def test_files_are_for_those_who_see_calls() -> None:
+    assert sign_in().get(f"{LIST}export/csv/").status_code == 403
+    assert Client().get(f"{LIST}export/csv/").status_code == 302
+    assert sign_in("view_call").get(f"{LIST}export/xml/").status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_under_asgi_pages_are_read_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(call_export, "_PAGE", 2)
+    for number in range(5):
+        record(number)
+    cookies = sign_in("view_call").cookies
+
+    async def fetch() -> bytes:
+        client = AsyncClient()
+        client.cookies = cookies
+        response = await client.get(f"{LIST}export/json/")
+        return b"".join([chunk async for chunk in response.streaming_content])  # type: ignore[union-attr]
+
+    assert len(json.loads(asyncio.run(fetch()))) == 5
+
+
+@pytest.mark.django_db
+def test_the_page_of_a_call_shows_its_way_and_its_neighbours() -> None:
+    calls = [record(number * 2, flow_id="f-1", action="get_flow", request_id=f"r{number}") for number in range(20)]
+    client = sign_in("view_call")
+    page = client.get(f"{LIST}{calls[10].pk}/change/").content.decode()
+    assert page.count("<li") > 0
+    for number in range(20):
+        assert (f"/call/{calls[number].pk}/change/" in page) == (number != 10 and 5 <= number <= 15)
+    refused = record(99, status=401, refused_by="authentication", action=None, journey="3 2 - 40")
+    page = " ".join(client.get(f"{LIST}{refused.pk}/change/").content.decode().split())
+    for part in ("rate limit", "authentication", "40 µs", "refused here: authentication"):
+        assert part in page, part
+    assert "in flight limit" not in page
+
+
+def test_the_request_decides_how_pages_are_read() -> None:
+    assert not call_export.build_export(HttpRequest(), Call.objects.none(), "csv").is_async
