@@ -270,3 +270,14 @@ def test_a_refusal_beside_a_flow_that_cannot_be_read_stays_a_refusal() -> None:
     )
     cancelled = map_cancel({"found": True, "cancelled": False, "reason": "", "flow": strange, "tasks": [{}]})
     assert cancelled == NotCancelled(CancelRefusal.OTHER)
+
+
+def test_a_flow_that_cannot_be_read_does_not_hide_the_others(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    listed = [FLOW, FLOW | {"flowId": "f-2", "status": "hibernating"}, 7, FLOW | {"flowId": "f-3"}]
+    with peer(tmp_path, answer({"ok": True, "value": listed})) as address:
+        flows = engine_at(address).bind_session("k").list_flows()
+    assert [flow.flow_id for flow in flows] == ["f-1", "f-3"]
+    assert "'f-2'" in caplog.text
+    assert "secret" not in caplog.text

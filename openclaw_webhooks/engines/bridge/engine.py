@@ -5,6 +5,7 @@ Source: specification.txt ("TaskFlow access always goes through ..."), contract.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -27,6 +28,8 @@ from openclaw_webhooks.exceptions import EngineRefused, EngineUnavailable, Outco
 from openclaw_webhooks.values import UNSET, JsonValue, Unset
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 _CAPABILITIES: Final = EngineCapabilities(
     reports_tasks=False, prunes=False, keeps_history=False, keeps_whole_numbers=False
@@ -293,4 +296,14 @@ def _decode_flow_or_none(value: Any) -> FlowRecord | None:
 def _decode_flows(value: Any) -> list[FlowRecord]:
     if not isinstance(value, list):
         raise Undecodable("a list is missing")
-    return [decode_flow(flow) for flow in value]
+    return [flow for flow in map(_decode_or_note, value) if flow is not None]
+
+
+def _decode_or_note(value: Any) -> FlowRecord | None:
+    """Leave out, and tell the log, what a later Gateway made of one flow: the others can still be listed."""
+    try:
+        return decode_flow(value)
+    except Undecodable as error:
+        flow_id = value.get("flowId") if isinstance(value, dict) else None
+        logger.error("The Gateway listed a flow that cannot be read, id %r: %s. It is left out.", flow_id, error)
+        return None
