@@ -153,7 +153,7 @@ def test_a_loop_that_closed_meanwhile_costs_nothing(pool: EnginePool) -> None:
         return await pool.submit(lambda: 7).future
 
     assert run(next_one) == 7
-    assert not pool._done
+    assert len(pool._outboxes) <= 1
 
 
 def test_closing_finishes_what_was_submitted_and_ends_the_threads() -> None:
@@ -176,3 +176,41 @@ def test_closing_finishes_what_was_submitted_and_ends_the_threads() -> None:
 
 def test_a_pool_that_was_never_used_closes() -> None:
     EnginePool(3).close()
+
+
+def test_a_result_is_not_held_up_by_a_long_call_behind_it(pool: EnginePool) -> None:
+    proceed = threading.Event()
+
+    async def work() -> None:
+        quick, slow = pool.submit(lambda: 1), pool.submit(lambda: proceed.wait(5))
+        assert await asyncio.wait_for(quick.future, 2) == 1
+        assert not slow.future.done()
+        proceed.set()
+        assert await slow.future
+
+    run(work)
+
+
+def test_calls_of_one_turn_of_the_loop_meet_one_thread_and_wake_the_loop_once(pool: EnginePool) -> None:
+    woken: list[Any] = []
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        wake = loop.call_soon_threadsafe
+        loop.call_soon_threadsafe = lambda *call: (woken.append(call), wake(*call))[1]  # type: ignore[method-assign,assignment]
+        jobs = [pool.submit(threading.get_ident) for _ in range(20)]
+        assert len({await job.future for job in jobs}) == 1
+
+    run(work)
+    assert len(woken) == 1
+
+
+def test_closing_at_once_still_makes_the_calls() -> None:
+    pool, made = EnginePool(2), []
+
+    async def work() -> None:
+        pool.submit(lambda: made.append(1))
+        pool.close()
+
+    asyncio.run(work())
+    assert made == [1]
