@@ -2,8 +2,8 @@
 
 Why not ``loop.run_in_executor``: 16 threads of a worker fight for the interpreter, and each result wakes the loop by
 itself. One thread stays hot and drains the queue; another joins only where a call waited ``PATIENCE_SECONDS``, so an
-engine that answers in microseconds has one thread to itself, and one that takes seconds still gets them all. Measured at
-the ASGI door with 8 callers, in CPU of the worker: a get 680 µs with the executor and 560 so, a create 1,050 and 850.
+engine that answers in microseconds has one thread to itself, and one that takes seconds still gets them all. In CPU of
+the worker, at the ASGI door with 8 callers: a get 680 µs with the executor and 560 so, a create 1,050 and 850.
 
 The loop and the thread take turns instead of interrupting each other: what one turn of the loop submits reaches the
 thread at its end, and the loop is woken once the queue is empty. Each interruption costs two changes of the

@@ -10,6 +10,7 @@ from json import JSONEncoder
 from typing import Final
 
 from openclaw_webhooks.actions.values import Fault
+from openclaw_webhooks.outcomes.listing import ListedFlows
 from openclaw_webhooks.outcomes.table import Outcome
 from openclaw_webhooks.outcomes.views import JsonObject
 
@@ -26,17 +27,19 @@ def envelope(route_id: str, outcome: Outcome) -> bytes:
         answer["code"] = outcome.code
     if outcome.error is not None:
         answer["error"] = outcome.error
-    answer["result"] = outcome.result
-    return _encode(answer)
+    written = outcome.result.write() if isinstance(outcome.result, ListedFlows) else None
+    if written is not None:
+        return _to_bytes(f'{_ENCODER.encode(answer)[:-1]},"result":{written}}}')
+    answer["result"] = dict(outcome.result)
+    return _to_bytes(_ENCODER.encode(answer))
 
 
 def fault_envelope(fault: Fault) -> bytes:
     """Return the body that tells why a request is no action. It names no route, as the Gateway's does not."""
-    return _encode({"ok": False, "code": INVALID_REQUEST, "error": str(fault)})
+    return _to_bytes(_ENCODER.encode({"ok": False, "code": INVALID_REQUEST, "error": str(fault)}))
 
 
-def _encode(answer: JsonObject) -> bytes:
-    text = _ENCODER.encode(answer)
+def _to_bytes(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:

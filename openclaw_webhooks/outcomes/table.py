@@ -43,7 +43,9 @@ from openclaw_webhooks.engines.results import (
     TaskNotCreated,
 )
 from openclaw_webhooks.exceptions import EngineError, EngineRefused, EngineUnavailable, OutcomeUnknown, PersistFailed
+from openclaw_webhooks.outcomes.listing import ListedFlows
 from openclaw_webhooks.outcomes.views import JsonObject, build_flow_view, build_summary_view, build_task_view
+from openclaw_webhooks.values import JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Outcome:
     status: int
     code: str | None
     error: str | None
-    result: JsonObject
+    result: Mapping[str, JsonValue]
     retry_after_seconds: int | None = None
 
 
@@ -204,7 +206,7 @@ def _build_persist_failed(action: Action) -> Outcome:
             return _build_mutation_outcome(NotApplied(MutationRefusal.PERSIST_FAILED))
 
 
-def _success(result: JsonObject) -> Outcome:
+def _success(result: Mapping[str, JsonValue]) -> Outcome:
     return Outcome(HTTPStatus.OK, None, None, result)
 
 
@@ -212,12 +214,12 @@ def _unavailable(code: str, error: str, result: JsonObject, retry_after_seconds:
     return Outcome(HTTPStatus.SERVICE_UNAVAILABLE, code, error, result, retry_after_seconds)
 
 
-def _build_read_result(result: ReadResult) -> JsonObject:
+def _build_read_result(result: ReadResult) -> Mapping[str, JsonValue]:
     match result:
         case FlowRead(flow):
             return {"flow": None if flow is None else build_flow_view(flow)}
         case FlowsRead(flows):
-            return {"flows": [build_flow_view(flow) for flow in flows]}
+            return ListedFlows(flows)
         case SummaryRead(summary):
             return {"summary": None if summary is None else build_summary_view(summary)}
         case _:

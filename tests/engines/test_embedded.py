@@ -131,8 +131,7 @@ def test_rows_name_themselves_without_their_session() -> None:
 @given(value=JSON)
 def test_json_text_comes_back(value: object) -> None:
     text = build_json_text(value)  # type: ignore[arg-type]
-    assert text.isascii()
-    assert "\0" not in text
+    assert "\0" not in text.encode().decode()  # no column holds half a surrogate pair either
     assert repr(parse_json_text(text)) == repr(value)
 
 

@@ -12,6 +12,7 @@ from openclaw_webhooks.engines.announcements import is_flow_heard
 from openclaw_webhooks.engines.embedded import changes, statements
 from openclaw_webhooks.engines.embedded.bound import Bound, signed
 from openclaw_webhooks.engines.embedded.rows import build_flow, build_flow_row, build_revision, build_summary
+from openclaw_webhooks.engines.flow_rows import StoredFlows
 from openclaw_webhooks.engines.records import (
     FlowRecord,
     FlowRevision,
@@ -75,7 +76,7 @@ class FlowActions(Bound):
     def list_flows(self) -> Sequence[FlowRecord]:
         """Return all flows of the session, newest created first; within a millisecond the earlier inserted first."""
         rows = self._resources.database.fetch(statements.LIST_FLOWS, (self._session_key,))
-        return [build_flow(row) for row in rows]
+        return StoredFlows(rows, build_flow)
 
     def find_latest_flow(self) -> FlowRecord | None:
         """Return the most recently updated flow of the session; ties go to the later inserted."""

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from django.db.models import Model
 
+from openclaw_webhooks.engines.flow_rows import FlowRow
 from openclaw_webhooks.engines.records import (
     FlowRecord,
     FlowRevision,
@@ -36,7 +37,8 @@ _TASK_STATUSES: Final = {status.value: status for status in TaskStatus}
 _RUNTIMES: Final = {runtime.value: runtime for runtime in TaskRuntime}
 _POLICIES: Final = {policy.value: policy for policy in NotifyPolicy}
 
-_encode_json = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
+_encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encode_ascii = json.JSONEncoder(separators=(",", ":")).encode
 _decode_json = json.JSONDecoder().raw_decode  # without ``loads``' search for white space, which is never there
 
 
@@ -46,11 +48,7 @@ def _columns(model: type[Model], names: str) -> tuple[str, ...]:
     return tuple(columns[name] for name in names.split())
 
 
-FLOW_COLUMNS: Final = _columns(
-    Flow,
-    "flow_id sync_mode controller_id revision status notify_policy goal current_step blocked_task_id blocked_summary"
-    " state_json wait_json cancel_requested_at_ms created_at_ms updated_at_ms ended_at_ms",
-)
+FLOW_COLUMNS: Final = _columns(Flow, " ".join(FlowRow._fields))
 REVISION_COLUMNS: Final = _columns(
     RevisionRow,
     "revision status current_step blocked_task_id blocked_summary state_json wait_json cancel_requested_at_ms"
@@ -65,12 +63,17 @@ TASK_COLUMNS: Final = _columns(
 
 
 def build_json_text(value: JsonValue | Unset) -> str:
-    """Write a value for its column; ``UNSET`` is the empty text, null is ``null``.
+    """Write a value for its column, spelt as answers spell it; ``UNSET`` is the empty text, null is ``null``.
+
+    A NUL and half a surrogate pair, which no column holds, can only stand in strings, where JSON has escapes for them.
 
     Raises:
         ValueError: A number that is not finite.
     """
-    return "" if value is UNSET else _encode_json(value)
+    if value is UNSET:
+        return ""
+    text = _encode_json(value)
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def parse_json_text(text: str) -> JsonValue | Unset:
@@ -203,7 +206,7 @@ def build_run_key(runtime: TaskRuntime, child_session_key: str | None, run_id: s
     """Digest what makes a run the same run within its flow; empty without a run id."""
     if not run_id:
         return ""
-    identity = _encode_json([runtime.value, child_session_key or "", run_id])
+    identity = _encode_ascii([runtime.value, child_session_key or "", run_id])
     return hashlib.sha256(identity.encode("ascii")).hexdigest()
 
 
