@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from openclaw_webhooks.engines.records import (
     FlowRecord,
@@ -153,6 +153,21 @@ class BoundFlows(Protocol):
         progress_summary: str | None = None,
     ) -> RunTaskResult:
         """Create a child task, or find the one with the same run id again."""
+        ...
+
+
+@runtime_checkable
+class WritesFlows(Protocol):
+    """A session that can write a list of flows as JSON by itself, for engines whose store does that better than Python.
+
+    Optional: callers of the other sessions' ``list_flows`` are answered from records.
+    """
+
+    def write_flows(self) -> str:
+        """Return ``list_flows`` as a JSON array: of each flow what a caller sees, in the order and spelling of answers.
+
+        Source: contract.md section 5 ("Flow view"); ``outcomes.views.build_flow_view`` is its model.
+        """
         ...
 
 

@@ -7,10 +7,10 @@ same value: compact, UTF-8 unescaped, lone surrogates escaped; only very small f
 from __future__ import annotations
 
 from json import JSONEncoder
-from typing import Final
+from typing import Final, cast
 
 from openclaw_webhooks.actions.values import Fault
-from openclaw_webhooks.outcomes.listing import ListedFlows
+from openclaw_webhooks.outcomes.listing import WrittenFlows
 from openclaw_webhooks.outcomes.table import Outcome
 from openclaw_webhooks.outcomes.views import JsonObject
 
@@ -27,10 +27,9 @@ def envelope(route_id: str, outcome: Outcome) -> bytes:
         answer["code"] = outcome.code
     if outcome.error is not None:
         answer["error"] = outcome.error
-    written = outcome.result.write() if isinstance(outcome.result, ListedFlows) else None
-    if written is not None:
-        return _to_bytes(f'{_ENCODER.encode(answer)[:-1]},"result":{written}}}')
-    answer["result"] = dict(outcome.result)
+    if isinstance(outcome.result, WrittenFlows):
+        return _to_bytes(f'{_ENCODER.encode(answer)[:-1]},"result":{{"flows":{outcome.result.text}}}}}')
+    answer["result"] = cast("JsonObject", outcome.result)
     return _to_bytes(_ENCODER.encode(answer))
 
 

@@ -43,7 +43,7 @@ from openclaw_webhooks.engines.results import (
     TaskNotCreated,
 )
 from openclaw_webhooks.exceptions import EngineError, EngineRefused, EngineUnavailable, OutcomeUnknown, PersistFailed
-from openclaw_webhooks.outcomes.listing import ListedFlows
+from openclaw_webhooks.outcomes.listing import WrittenFlows
 from openclaw_webhooks.outcomes.views import JsonObject, build_flow_view, build_summary_view, build_task_view
 from openclaw_webhooks.values import JsonValue
 
@@ -82,13 +82,20 @@ class FlowsRead:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowsWritten:
+    """What ``list_flows`` found, as the JSON array that the engine has written of it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class SummaryRead:
     """What ``get_task_summary`` found."""
 
     summary: TaskSummary | None
 
 
-ReadResult: TypeAlias = FlowRead | FlowsRead | SummaryRead
+ReadResult: TypeAlias = FlowRead | FlowsRead | FlowsWritten | SummaryRead
 EngineResult: TypeAlias = ReadResult | CreateResult | MutationResult | CancelResult | RunTaskResult
 
 
@@ -150,7 +157,7 @@ RUN_TASK_REFUSALS: Final[Mapping[RunTaskRefusal, Refusal]] = {
 def build_outcome(result: EngineResult) -> Outcome:
     """Return the outcome of an action that the engine answered."""
     match result:
-        case FlowRead() | FlowsRead() | SummaryRead():
+        case FlowRead() | FlowsRead() | FlowsWritten() | SummaryRead():
             return _success(_build_read_result(result))
         case FlowCreated() | FlowNotCreated():
             return _build_create_outcome(result)
@@ -219,7 +226,9 @@ def _build_read_result(result: ReadResult) -> Mapping[str, JsonValue]:
         case FlowRead(flow):
             return {"flow": None if flow is None else build_flow_view(flow)}
         case FlowsRead(flows):
-            return ListedFlows(flows)
+            return {"flows": [build_flow_view(flow) for flow in flows]}
+        case FlowsWritten(text):
+            return WrittenFlows(text)
         case SummaryRead(summary):
             return {"summary": None if summary is None else build_summary_view(summary)}
         case _:

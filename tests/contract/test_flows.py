@@ -6,9 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from openclaw_webhooks.engines.base import BoundSession
+from openclaw_webhooks import services
+from openclaw_webhooks.actions.values import ListFlows
+from openclaw_webhooks.engines.base import BoundSession, WritesFlows
 from openclaw_webhooks.engines.records import FlowRecord, FlowStatus, NotifyPolicy
 from openclaw_webhooks.engines.results import Applied, MutationRefusal, NotApplied
+from openclaw_webhooks.outcomes import FlowsRead, FlowsWritten, build_outcome, envelope
 from openclaw_webhooks.values import UNSET
 from tests.contract.adapters import EngineUnderTest
 from tests.contract.builders import applied, create
@@ -67,6 +70,32 @@ def test_lists_are_newest_created_first_and_ties_earlier_inserted_first(session:
     flows = [create(session, goal=str(number)) for number in range(12)]
     listed = session.list_flows()
     assert list(listed) == sorted(flows, key=lambda flow: -flow.created_at_ms)  # sorted() keeps ties in order
+
+
+NASTY = '"\\ \b\f\n\r\t\x01\x1f\x7f/\u2028é漢🦀 {"a":1} \'%s\' '
+
+
+def test_a_list_that_the_engine_writes_is_told_with_the_bytes_of_its_records(session: BoundSession) -> None:
+    if not isinstance(session, WritesFlows):
+        pytest.skip("engine lacks write_flows")
+    assert told(FlowsWritten(session.write_flows())) == told(FlowsRead([]))
+    create(session)
+    create(
+        session, goal=NASTY, controller_id=NASTY, current_step=NASTY, state_json=None, wait_json={NASTY: [NASTY, "\0"]}
+    )
+    blocked = create(session, state_json={"half a pair": "\ud800", "number": 1.5e300, "long": 2**60}, wait_json="")
+    text = "".join(map(chr, range(1, 0x180)))
+    session.set_waiting(blocked.flow_id, expected_revision=0, blocked_task_id=text, blocked_summary=NASTY)
+    session.finish_flow(create(session).flow_id, expected_revision=0, state_json=[])
+    session.request_cancel(create(session).flow_id, expected_revision=0)
+    flows = session.list_flows()
+    assert len(flows) == 5
+    assert told(FlowsWritten(session.write_flows())) == told(FlowsRead(flows))
+    assert services.dispatch(ListFlows(), session, default_controller_id="c") == FlowsWritten(session.write_flows())
+
+
+def told(result: FlowsRead | FlowsWritten) -> bytes:
+    return envelope("zapier", build_outcome(result))
 
 
 def test_the_latest_flow_is_the_last_updated(session: BoundSession) -> None:

@@ -15,6 +15,7 @@ from pytest_django import DjangoDbBlocker
 from openclaw_webhooks.engines.base import Engine
 from openclaw_webhooks.engines.embedded import EmbeddedEngine, statements
 from openclaw_webhooks.engines.embedded.children import collapse, parse_agent
+from openclaw_webhooks.engines.embedded.flow_list import list_flows_as_json
 from openclaw_webhooks.engines.embedded.rows import (
     build_flow,
     build_flow_row,
@@ -121,6 +122,13 @@ def test_no_statement_scans_a_table(sqlite_alias: str, statement: str, index: st
     assert "SCAN" not in steps
     if statement in (statements.LATEST_FLOW, statements.LIST_FLOWS):
         assert "TEMP B-TREE" not in steps
+
+
+def test_a_written_list_follows_its_index(sqlite_alias: str) -> None:
+    statement = list_flows_as_json(vendor="sqlite")
+    steps = " ".join(step[-1] for step in sql(sqlite_alias, f"EXPLAIN QUERY PLAN {statement}", "x"))
+    assert "USING INDEX openclaw_flow_list" in steps
+    assert "TEMP B-TREE" not in steps
 
 
 def test_rows_name_themselves_without_their_session() -> None:

@@ -14,6 +14,7 @@ from openclaw_webhooks.actions.values import (
 )
 from openclaw_webhooks.outcomes import (
     FlowRead,
+    FlowsWritten,
     Outcome,
     build_outcome,
     envelope,
@@ -43,6 +44,13 @@ from tests.stub_engine import build_flow
 )
 def test_envelopes_are_the_bytes_of_json_stringify(outcome: Outcome, body: str) -> None:
     assert envelope("zapier", outcome) == body.encode()
+
+
+def test_a_list_that_the_engine_has_written_is_passed_on_and_read_by_whoever_looks() -> None:
+    outcome = build_outcome(FlowsWritten('[{"flowId":"f","goal":"é"}]'))
+    assert envelope("z", outcome) == '{"ok":true,"routeId":"z","result":{"flows":[{"flowId":"f","goal":"é"}]}}'.encode()
+    assert dict(outcome.result) == {"flows": [{"flowId": "f", "goal": "é"}]}
+    assert (len(outcome.result), outcome.result.get("flow")) == (1, None)
 
 
 def test_a_fault_is_told_without_a_route() -> None:

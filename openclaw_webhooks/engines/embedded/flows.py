@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 from openclaw_webhooks.call_context import get_call_context
 from openclaw_webhooks.engines.announcements import is_flow_heard
-from openclaw_webhooks.engines.embedded import changes, statements
+from openclaw_webhooks.engines.embedded import changes, flow_list, statements
 from openclaw_webhooks.engines.embedded.bound import Bound, signed
 from openclaw_webhooks.engines.embedded.rows import build_flow, build_flow_row, build_revision, build_summary
-from openclaw_webhooks.engines.flow_rows import StoredFlows
 from openclaw_webhooks.engines.records import (
     FlowRecord,
     FlowRevision,
@@ -76,7 +75,13 @@ class FlowActions(Bound):
     def list_flows(self) -> Sequence[FlowRecord]:
         """Return all flows of the session, newest created first; within a millisecond the earlier inserted first."""
         rows = self._resources.database.fetch(statements.LIST_FLOWS, (self._session_key,))
-        return StoredFlows(rows, build_flow)
+        return [build_flow(row) for row in rows]
+
+    def write_flows(self) -> str:
+        """Return the list as the JSON array that answers hold (``engines.base.WritesFlows``)."""
+        sql = flow_list.list_flows_as_json(vendor=self._resources.database.vendor)
+        rows = self._resources.database.fetch(sql, (self._session_key,))
+        return f"[{rows[0][0] or ''}]"
 
     def find_latest_flow(self) -> FlowRecord | None:
         """Return the most recently updated flow of the session; ties go to the later inserted."""

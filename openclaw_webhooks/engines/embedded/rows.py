@@ -13,7 +13,6 @@ from typing import Any, Final, TypeAlias
 
 from django.db.models import Model
 
-from openclaw_webhooks.engines.flow_rows import FlowRow
 from openclaw_webhooks.engines.records import (
     FlowRecord,
     FlowRevision,
@@ -48,7 +47,11 @@ def _columns(model: type[Model], names: str) -> tuple[str, ...]:
     return tuple(columns[name] for name in names.split())
 
 
-FLOW_COLUMNS: Final = _columns(Flow, " ".join(FlowRow._fields))
+FLOW_COLUMNS: Final = _columns(
+    Flow,
+    "flow_id sync_mode controller_id revision status notify_policy goal current_step blocked_task_id blocked_summary"
+    " state_json wait_json cancel_requested_at_ms created_at_ms updated_at_ms ended_at_ms",
+)
 REVISION_COLUMNS: Final = _columns(
     RevisionRow,
     "revision status current_step blocked_task_id blocked_summary state_json wait_json cancel_requested_at_ms"
