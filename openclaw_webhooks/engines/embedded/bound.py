@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, TypeAlias
 
 from django.db.backends.utils import CursorWrapper
@@ -29,13 +30,18 @@ Clock: TypeAlias = Callable[[], int]
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What the sessions of one engine share."""
+    """What the sessions of one engine share.
+
+    Attributes:
+        long_reads: Held while SQLite writes a list of flows.
+    """
 
     database: Database
     clock: Clock
     new_id: Callable[[], str]
     cancellers: Cancellers
     sender: type
+    long_reads: Lock = field(default_factory=Lock)
 
 
 def signed(change: Change) -> Change:
