@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, Final
 
 from openclaw_webhooks.servers import gunicorn as hooks
-from openclaw_webhooks.servers.gunicorn_threads import StayingThreadWorker
+from openclaw_webhooks.servers.gunicorn_threads import TurnTakingWorker
 from project.log_lines import GunicornLogger
 from project.settings import LOGGING, SERVER
 from project.tracing import start_tracing, stop_tracing
@@ -38,7 +38,7 @@ def choose_parser() -> str:
 wsgi_app = f"project.{SERVER.interface}:application"
 bind = [bind.gunicorn_value for bind in SERVER.binds]
 workers = SERVER.workers
-worker_class = "asgi" if SERVER.interface == "asgi" else StayingThreadWorker
+worker_class = "asgi" if SERVER.interface == "asgi" else TurnTakingWorker
 # Under ASGI the engine's threads are the app's own pool (ENGINE_THREADS), and the worker has none.
 threads = 1 if SERVER.interface == "asgi" else SERVER.threads
 # A fault at start stops the server instead of leaving it to answer errors.

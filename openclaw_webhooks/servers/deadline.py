@@ -32,6 +32,7 @@ class DeadlineSocket:
         deadline_seconds: float,
         clock: Callable[[], float],
         is_stopping: Callable[[], bool] = never,
+        before_waiting: Callable[[], object] = never,
     ) -> None:
         """Bound ``sock``.
 
@@ -41,12 +42,14 @@ class DeadlineSocket:
             clock: Monotonic seconds.
             is_stopping: Whether the server shuts down; the deadline then moves forward to a second from now, so that
                 a stalled body does not hold up the end of the process.
+            before_waiting: Called before each wait for the other end.
         """
         self.has_ended = False
         self._sock = sock
         self._deadline_seconds = deadline_seconds
         self._clock = clock
         self._is_stopping = is_stopping
+        self._before_waiting = before_waiting
 
     def recv(self, size_bytes: int) -> bytes:
         """Receive up to ``size_bytes``, or ``b""`` at the end of the stream.
@@ -55,6 +58,7 @@ class DeadlineSocket:
             TimeoutError: The deadline passed.
             OSError: The connection broke.
         """
+        self._before_waiting()
         while True:
             self._sock.settimeout(self._patience_seconds())
             try:

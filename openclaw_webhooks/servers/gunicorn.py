@@ -31,6 +31,7 @@ from gunicorn.http.message import Request  # type: ignore[import-untyped]
 
 from openclaw_webhooks.servers.deadline import never
 from openclaw_webhooks.servers.lingering import process_closer
+from openclaw_webhooks.servers.turns import Turns
 
 BrokenCoding: Final[type[Exception]] = ParseException
 """What reading a body raises whose transfer coding is broken, or ends too early."""
@@ -67,14 +68,18 @@ class RouteBody(Body):  # type: ignore[misc]
     Attributes:
         request: Gunicorn's request.
         is_stopping: Tells whether the worker shuts down.
+        leave_turn: Ends the thread's turn, where threads take turns (``servers.turns``).
         is_continue_due: Whether the caller waits for a ``100 Continue``.
     """
 
-    def __init__(self, request: Any, *, is_stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, request: Any, *, is_stopping: Callable[[], bool], leave_turn: Callable[[], object] = never
+    ) -> None:
         """Take the place of ``request.body``, before anything was read of it."""
         super().__init__(request.body.reader)
         self.request = request
         self.is_stopping = is_stopping
+        self.leave_turn = leave_turn
         self._sock: socket.socket = request.unreader.sock
         self.is_continue_due: bool = request._expected_100_continue
         request._expected_100_continue = False
@@ -126,6 +131,11 @@ class GunicornConnection:
     def is_stopping(self) -> Callable[[], bool]:
         """Tells whether the worker shuts down."""
         return self._stream.is_stopping if isinstance(self._stream, RouteBody) else never
+
+    @property
+    def leave_turn(self) -> Callable[[], object]:
+        """Ends the thread's turn: to be called before it waits for the caller."""
+        return self._stream.leave_turn if isinstance(self._stream, RouteBody) else never
 
     def read(self, size_bytes: int, *, source: _Receiver) -> bytes:
         """Read up to ``size_bytes`` of the body, its bytes received through ``source``; blocks until that or its end.
@@ -198,7 +208,9 @@ def build_pre_request(*, is_route: Callable[[str], bool]) -> Callable[[Any, Any]
 
     def pre_request(worker: Any, req: Any) -> None:
         if isinstance(req, Request) and is_route(unquote(req.path)):
-            req.body = RouteBody(req, is_stopping=lambda: not worker.alive)
+            turns: Turns | None = getattr(worker, "turns", None)
+            leave_turn = never if turns is None else turns.leave
+            req.body = RouteBody(req, is_stopping=lambda: not worker.alive, leave_turn=leave_turn)
 
     return pre_request
 

@@ -101,7 +101,11 @@ def _receive(
     if connection is None:
         return _receive_plain(environ["wsgi.input"], size_bytes, deadline_seconds, clock)
     source = DeadlineSocket(
-        connection.sock, deadline_seconds=deadline_seconds, clock=clock, is_stopping=connection.is_stopping
+        connection.sock,
+        deadline_seconds=deadline_seconds,
+        clock=clock,
+        is_stopping=connection.is_stopping,
+        before_waiting=connection.leave_turn,
     )
     try:
         return connection.read(size_bytes, source=source)

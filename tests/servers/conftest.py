@@ -2,11 +2,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.servers.serving import HOOKS, Server, serve
+from tests.servers.serving import HOOKS, TURN_TAKING, Server, serve
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """One gunicorn with the hooks, for all tests that do not stop it."""
-    with serve(*HOOKS) as running:
+@pytest.fixture(scope="session", params=["gthread", TURN_TAKING], ids=["gthread", "turns"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """One gunicorn with the hooks, for all tests that do not stop it; under gunicorn's worker and under ours."""
+    with serve(*HOOKS, "-k", request.param) as running:
         yield running

@@ -17,6 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent.parent
 HOOKS = ("-c", "python:tests.servers.gunicorn_conf")
+TURN_TAKING = "openclaw_webhooks.servers.gunicorn_threads.TurnTakingWorker"
 
 
 @dataclass(frozen=True, slots=True)
