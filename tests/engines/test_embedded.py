@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from pytest_django import DjangoDbBlocker
 from openclaw_webhooks.engines.base import Engine
 from openclaw_webhooks.engines.embedded import EmbeddedEngine, statements
 from openclaw_webhooks.engines.embedded.children import collapse, parse_agent
+from openclaw_webhooks.engines.embedded.engine import make_id
 from openclaw_webhooks.engines.embedded.flow_list import list_flows_as_json
 from openclaw_webhooks.engines.embedded.rows import (
     build_flow,
@@ -249,3 +252,14 @@ def test_projects_whose_sqlite_transactions_are_deferred(tmp_path: Path, django_
             for future in [pool.submit(work) for _ in range(4)]:
                 future.result(30)
         assert len(session.list_tasks(flow.flow_id)) == 80
+
+
+def test_ids_are_uuids_that_grow_with_time_and_differ() -> None:
+    before_ms = time.time_ns() // 1_000_000
+    ids = [make_id() for _ in range(1000)]
+    after_ms = time.time_ns() // 1_000_000
+    made = [uuid.UUID(one) for one in ids]
+    assert {(one.version, one.variant, str(one)) for one in made} == {(7, uuid.RFC_4122, text) for text in ids}
+    assert len({one.int & (1 << 62) - 1 for one in made}) == 1000
+    assert [one.int >> 80 for one in made] == sorted(one.int >> 80 for one in made)
+    assert before_ms <= made[0].int >> 80 <= made[-1].int >> 80 <= after_ms
