@@ -133,14 +133,14 @@ class _Exchange:
 
     def _ask_limits(self, ask: Callable[[LimitStore], Verdict | None]) -> Any:
         store = self._runtime.limit_store
-        return asyncio.to_thread(ask, store) if store.blocking else ask(store)
+        return _result_of(self._runtime.limit_pool.submit(lambda: ask(store))) if store.blocking else ask(store)
 
     def _acquire(self, key: LimitKey) -> Lease | Verdict:
         return self._runtime.limit_store.acquire(key)
 
     async def _take_slot(self, key: LimitKey) -> Lease | Verdict:
         """Take a slot of a blocking store; one that it hands out after the caller has left is given back."""
-        taking = asyncio.ensure_future(asyncio.to_thread(self._acquire, key))
+        taking = self._runtime.limit_pool.submit(lambda: self._acquire(key)).future
         try:
             return await asyncio.shield(taking)
         except asyncio.CancelledError:
@@ -233,6 +233,10 @@ class _Exchange:
                 while not self._body_complete and left_bytes > 0:
                     async with asyncio.timeout(LINGER_LIMITS.idle_seconds):
                         left_bytes -= len(await self._receive_chunk())
+
+
+async def _result_of(job: Job) -> Any:
+    return await job.future
 
 
 class _CallerLeft(Exception):

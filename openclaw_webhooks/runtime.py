@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
@@ -40,6 +40,7 @@ class Runtime:
     Attributes:
         routes: Request path to route; a path that ends in one slash leads to the same route as the path without.
         engine_pool: Where the ASGI door makes the engine's blocking calls.
+        limit_pool: Where it asks a limit store that may wait, so that a slow one holds no thread of the engine's.
         watch: Who hears of calls afterwards: metrics, logs, traces, signals.
         pages: What monitoring asks for.
         notices: Sentences for the operator about how this process is run.
@@ -53,6 +54,7 @@ class Runtime:
     recorder: CallRecorder | NoRecorder
     pipeline: Pipeline
     engine_pool: EnginePool
+    limit_pool: EnginePool
     watch: Watch
     pages: MonitoringPages
     notices: set[str] = field(default_factory=set)
@@ -60,10 +62,13 @@ class Runtime:
     def close(self) -> None:
         """Finish what was begun: engine calls end, records are written, the limits let go. Takes seconds at most."""
         self.engine_pool.close()
+        self.limit_pool.close()
         self.recorder.close()
         self.watch.close()
         self.limit_store.close()
 
+
+_LIMIT_THREADS: Final = 16
 
 logger = logging.getLogger(__name__)
 
@@ -143,6 +148,7 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         engine=engine,
         recorder=recorder,
         pipeline=pipeline,
+        limit_pool=EnginePool(_LIMIT_THREADS),
         engine_pool=EnginePool(settings.engine_threads, on_thread_end=connections.close_all),
         watch=watch,
         pages=watch.build_pages(pipeline.find_client),
