@@ -141,7 +141,11 @@ def build_probes(*, configuration: Configuration, limit_store: LimitStore, engin
             try:
                 engine.check_health()
             except WebhooksError as error:
-                raise NotReady(f"The engine does not answer: {error} Look at its Gateway.") from error
+                reason = str(error).rstrip(".")
+                raise NotReady(
+                    f"The engine does not answer: {reason}. Start its Gateway; `manage.py webhooks_gateway check` says "
+                    "what is wrong between the two."
+                ) from error
 
     return {
         "configuration": probe_configuration,

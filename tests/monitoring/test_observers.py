@@ -61,7 +61,7 @@ def test_the_fault_of_one_observer_is_logged_and_costs_no_other_its_calls(caplog
     ("which", "levels"),
     [
         (CallLog.ALL, [logging.INFO, logging.INFO, logging.INFO, logging.ERROR]),
-        (CallLog.REFUSED, [logging.INFO, logging.ERROR]),
+        (CallLog.REFUSED, [logging.INFO, logging.INFO, logging.ERROR]),
     ],
 )
 def test_a_call_is_logged_at_the_level_that_fits(
