@@ -16,7 +16,15 @@ from benchmarks.compare import LISTED_FLOWS, MODES, Comparison, Plan, compare
 from benchmarks.gateways import GatewayMissing
 from benchmarks.hostile import measure_hostile, measure_lists
 from benchmarks.loadgen import LoadFailed
-from benchmarks.report import draw_comparison, format_comparison, format_disturbances, format_sizes, write_json
+from benchmarks.overhead import measure_overhead
+from benchmarks.report import (
+    draw_comparison,
+    format_comparison,
+    format_disturbances,
+    format_overhead,
+    format_sizes,
+    write_json,
+)
 from benchmarks.size import Size, measure_sizes
 from benchmarks.soak import soak
 from benchmarks.systems import COMPARED, SYSTEMS
@@ -46,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_disturb(commands)
     _add_size(commands)
+    _add_overhead(commands)
     _add_soak(commands)
     return parser
 
@@ -117,6 +126,20 @@ def _size(options: argparse.Namespace, folder: Path) -> bool:
     print(format_sizes(figures))
     write_json(options.output / "size.json", figures)
     return True
+
+
+def _add_overhead(commands: Subparsers) -> None:
+    command = commands.add_parser("overhead", help="what records, metrics and the log add to a request, turn about")
+    command.add_argument("--rounds", type=int, default=25)
+    command.add_argument("--repeat", type=int, default=400, help="requests of each kind in a round")
+    command.set_defaults(run=_overhead)
+
+
+def _overhead(options: argparse.Namespace, folder: Path) -> bool:
+    figures = measure_overhead(folder, rounds=options.rounds, repeat=options.repeat)
+    print(format_overhead(figures))
+    write_json(options.output / "overhead.json", figures)
+    return figures.is_within_bound
 
 
 def _add_soak(commands: Subparsers) -> None:

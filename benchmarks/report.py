@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from benchmarks.compare import Comparison
     from benchmarks.hostile import Disturbance
+    from benchmarks.overhead import Figures as OverheadFigures
     from benchmarks.size import SizeFigures
 
 _COLORS: Final = ("#0b7285", "#3bc9db", "#868e96", "#e8590c", "#ffa94d")
@@ -116,6 +117,25 @@ def format_sizes(figures: Sequence[SizeFigures]) -> str:
         cells = (f"{us:.0f} ({one.ratios[name]:.2f})" for name, us in one.medians_us.items())
         rows.append([f"{one.size.flows:,} flows, {one.size.calls:,} calls", *cells])
     return format_table(rows)
+
+
+def format_overhead(figures: OverheadFigures) -> str:
+    """Return microseconds per way of watching: the median round, and the times of watching nothing."""
+    from benchmarks.overhead import KINDS, WATCHES, find_ratios  # noqa: PLC0415 - that module imports this one
+
+    rows = [["watched", *(f"{kind}, {what}" for what in ("time", "CPU") for kind in KINDS)]]
+    for watch in WATCHES:
+        cells = [
+            f"{statistics.median(found[watch][kind]):.0f} ({_spread(find_ratios(found, watch, kind))})"
+            for found in (figures.time_us, figures.cpu_us)
+            for kind in KINDS
+        ]
+        rows.append([watch, *cells])
+    return format_table(rows)
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    return f"{statistics.median(ratios):.3f}, {min(ratios):.2f} to {max(ratios):.2f}"
 
 
 def write_json(path: Path, measured: Any) -> None:

@@ -81,6 +81,10 @@ class Watch:
             find_client=find_client,
         )
 
+    def flush(self) -> None:
+        """Have everything observed that was left so far."""
+        self._observation.flush()
+
     def close(self) -> None:
         """Observe what is left; after the recorder, which may have something to tell until then."""
         self._observation.close()
