@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from openclaw_webhooks.calls.statistics import RouteNumbers
 from openclaw_webhooks.conf.configuration import Configuration, get_configuration
+from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.routes import build_resolver
 from openclaw_webhooks.monitoring.advice import Adviser
 from openclaw_webhooks.monitoring.health import Readiness, build_probes
@@ -37,7 +38,7 @@ class Verdict(NamedTuple):
         return "fault" if self.cause else "note" if self.note else "ok"
 
 
-class Command(BaseCommand):
+class Command(WebhooksCommand):
     """Looks from this process: what the environment of the server has and this one lacks is reported too."""
 
     help = "Check configuration, database, limits, engine and the secret of one route or all. Exit status 1 on a fault."

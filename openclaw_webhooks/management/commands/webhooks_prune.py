@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TextIO, cast
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 
 from openclaw_webhooks.call_context import call_context
@@ -16,12 +16,13 @@ from openclaw_webhooks.conf.settings import AppSettings, get_settings
 from openclaw_webhooks.engines.embedded import EmbeddedEngine
 from openclaw_webhooks.engines.embedded.engine import read_unix_ms
 from openclaw_webhooks.exceptions import EngineError
+from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.progress import Progress
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 
 
-class Command(BaseCommand):
+class Command(WebhooksCommand):
     """Prunes flows with their tasks, and calls. Safe beside a running server, and safe to interrupt."""
 
     help = "Delete finished TaskFlows and recorded calls past their retention, and complete pending cancellations."

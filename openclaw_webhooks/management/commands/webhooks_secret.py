@@ -8,9 +8,10 @@ import secrets
 from pathlib import Path
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from openclaw_webhooks.conf.configuration import get_configuration
+from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.routes import find_route
 from openclaw_webhooks.secrets.providers import FileProvider
 from openclaw_webhooks.secrets.refs import SecretRef
@@ -18,7 +19,7 @@ from openclaw_webhooks.secrets.refs import SecretRef
 _RANDOM_BYTES: Final = 32
 
 
-class Command(BaseCommand):
+class Command(WebhooksCommand):
     """Prints the new secret once, for the caller's side. What exists is never printed, nor replaced without --force."""
 
     help = "Make a new secret for a route and store it in the file that its SecretRef names."
