@@ -130,8 +130,8 @@ def _size(options: argparse.Namespace, folder: Path) -> bool:
 
 def _add_overhead(commands: Subparsers) -> None:
     command = commands.add_parser("overhead", help="what records, metrics and the log add to a request, turn about")
-    command.add_argument("--rounds", type=int, default=25)
-    command.add_argument("--repeat", type=int, default=400, help="requests of each kind in a round")
+    command.add_argument("--rounds", type=int, default=200)
+    command.add_argument("--repeat", type=int, default=50, help="requests of each kind in a round")
     command.set_defaults(run=_overhead)
 
 

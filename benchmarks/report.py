@@ -135,7 +135,9 @@ def format_overhead(figures: OverheadFigures) -> str:
 
 
 def _spread(ratios: Sequence[float]) -> str:
-    return f"{statistics.median(ratios):.3f}, {min(ratios):.2f} to {max(ratios):.2f}"
+    """Return the median, and between what a half of the rounds lies."""
+    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    return f"{statistics.median(ratios):.3f}, {low:.2f} to {high:.2f}"
 
 
 def write_json(path: Path, measured: Any) -> None:
