@@ -1,8 +1,8 @@
 """What watching costs: the same store with records, metrics and log off and on, asked turn about, without a server.
 
-A request's time is what its caller waits for, measured in many short turns, so that whatever else the machine does falls
+A request's time is what its caller waits for, measured in many short turns: whatever else the machine does then falls
 on all alike. CPU time is the whole process's, with what background threads do about a request afterwards, in fewer and
-longer turns: they do some of it by the half second.
+longer turns, because they do some of it by the half second.
 """
 
 from __future__ import annotations

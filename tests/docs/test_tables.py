@@ -6,16 +6,18 @@ Those of settings, environment variables, actions, codes and metrics are compare
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import re
 from collections.abc import Iterator
 
 import pytest
 from django.core.management import get_commands, load_command_class
 from django.core.management.base import BaseCommand
+from django.dispatch import Signal
 
-from openclaw_webhooks import checks, limit_checks, refusals
+from openclaw_webhooks import checks, limit_checks, refusals, signals
 from openclaw_webhooks.calls.journey import PHASES
-from openclaw_webhooks.calls.record import Step
+from openclaw_webhooks.calls.record import CallRecord, Step
 from openclaw_webhooks.monitoring.call_log import describe_call
 from openclaw_webhooks.refusals import Refusal
 from tests.calls.builders import build_record
@@ -104,3 +106,15 @@ def test_every_phase_of_a_call_is_named() -> None:
 
 def test_every_field_of_a_line_of_log_is_listed() -> None:
     assert [row[0].strip("`") for row in rows("observability.md", "field")] == list(describe_call(build_record()))
+
+
+def test_every_attribute_of_a_call_that_signals_hand_out_is_listed() -> None:
+    listed = [
+        name for row in rows("observability.md", "attribute of `call`") for name in re.findall(r"`(\w+)`", row[0])
+    ]
+    assert sorted(listed) == sorted(field.name for field in dataclasses.fields(CallRecord))
+
+
+def test_every_signal_is_listed() -> None:
+    listed = [name for row in rows("observability.md", "signal") for name in re.findall(r"`(\w+)`", row[0])]
+    assert sorted(listed) == sorted(name for name, value in vars(signals).items() if isinstance(value, Signal))
