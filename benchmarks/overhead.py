@@ -1,8 +1,9 @@
 """What watching costs: the same store with records, metrics and log off and on, asked turn about, without a server.
 
 A request's time is what its caller waits for, measured in many short turns: whatever else the machine does then falls
-on all alike. CPU time is the whole process's, with what background threads do about a request afterwards, in fewer and
-longer turns, because they do some of it by the half second.
+on all alike. CPU time is that of the thread that serves, which is what stands in the request's own way, and the whole
+process's, with what background threads do about a request afterwards; in fewer and longer turns, because they do some
+of it by the half second.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Figures:
     """Microseconds of a request, a number per round, by what is watched and the kind of request."""
 
     time_us: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    thread_us: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     cpu_us: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     @property
@@ -49,7 +51,7 @@ def find_ratios(found: Mapping[str, Mapping[str, Sequence[float]]], watch: str, 
 
 def measure_overhead(folder: Path, *, rounds: int, repeat: int) -> Figures:
     """Measure every kind of request under every way of watching, turn about."""
-    figures = Figures(*({watch: {kind: [] for kind in KINDS} for watch in WATCHES} for _ in range(2)))
+    figures = Figures(*({watch: {kind: [] for kind in KINDS} for watch in WATCHES} for _ in range(3)))
     with ExitStack() as stack:
         stores = {watch: stack.enter_context(_open(folder, watch)) for watch in WATCHES}
         for store in stores.values():
@@ -60,7 +62,8 @@ def measure_overhead(folder: Path, *, rounds: int, repeat: int) -> Figures:
                 figures.time_us[watch][kind].append(statistics.median(stores[watch].measure(kind, repeat)))
             if number % _CPU_EVERY == 0:
                 for kind, watch in itertools.product(KINDS, turns):
-                    cpu_us = stores[watch].measure(f"{CPU_PREFIX}{kind}", repeat * _CPU_EVERY)[0]
+                    thread_us, cpu_us = stores[watch].measure(f"{CPU_PREFIX}{kind}", repeat * _CPU_EVERY)
+                    figures.thread_us[watch][kind].append(thread_us)
                     figures.cpu_us[watch][kind].append(cpu_us)
                 log(f"round {number + 1} of {rounds}")
     return figures

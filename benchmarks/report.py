@@ -123,11 +123,11 @@ def format_overhead(figures: OverheadFigures) -> str:
     """Return microseconds per way of watching: the median round, and the times of watching nothing."""
     from benchmarks.overhead import KINDS, WATCHES, find_ratios  # noqa: PLC0415 - that module imports this one
 
-    rows = [["watched", *(f"{kind}, {what}" for what in ("time", "CPU") for kind in KINDS)]]
+    rows = [["watched", *(f"{kind}, {what}" for what in ("time", "CPU of its thread", "CPU of all") for kind in KINDS)]]
     for watch in WATCHES:
         cells = [
             f"{statistics.median(found[watch][kind]):.0f} ({_spread(find_ratios(found, watch, kind))})"
-            for found in (figures.time_us, figures.cpu_us)
+            for found in (figures.time_us, figures.thread_us, figures.cpu_us)
             for kind in KINDS
         ]
         rows.append([watch, *cells])

@@ -199,7 +199,7 @@ def test_size_asks_stores_turn_about(tmp_path: Path) -> None:
 def test_overhead_compares_ways_of_watching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--output", str(tmp_path), "overhead", "--rounds", "1", "--repeat", "3"])
     measured = json.loads((tmp_path / "overhead.json").read_text())["measured"]
-    assert set(measured) == {"time_us", "cpu_us"}
+    assert set(measured) == {"time_us", "thread_us", "cpu_us"}
     assert all(len(rounds) == 1 for found in measured.values() for kinds in found.values() for rounds in kinds.values())
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:6]] == list(WATCHES)
@@ -208,7 +208,7 @@ def test_overhead_compares_ways_of_watching(tmp_path: Path, capsys: pytest.Captu
 def test_the_bound_is_for_records_and_metrics() -> None:
     def figures(share: float) -> Figures:
         found = {watch: {kind: [100.0 * (1 if watch == WATCHES[0] else share)] for kind in KINDS} for watch in WATCHES}
-        return Figures(time_us=found, cpu_us=found)
+        return Figures(time_us=found, thread_us=found, cpu_us=found)
 
     assert figures(1.05).is_within_bound
     assert not figures(1.06).is_within_bound
