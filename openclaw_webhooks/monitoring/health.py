@@ -147,8 +147,8 @@ def build_probes(*, configuration: Configuration, limit_store: LimitStore, engin
             except WebhooksError as error:
                 reason = str(error).rstrip(".")
                 raise NotReady(
-                    f"The engine does not answer: {reason}. Start its Gateway; `manage.py webhooks_gateway check` says "
-                    "what is wrong between the two."
+                    f"The engine does not answer: {reason}. Look at its Gateway: start it where it is down; "
+                    "`manage.py webhooks_gateway check` says what is wrong between the two."
                 ) from error
 
     return {

@@ -184,6 +184,6 @@ def test_a_dead_gateway_is_told_by_the_overview(tmp_path: Path, browser: webdriv
     with serve_with_admin(tmp_path, browser, **environ) as (server, pages):
         text = pages.open(OVERVIEW)
         assert "The engine does not answer" in text
-        assert "Start its Gateway" in text
+        assert "Look at its Gateway" in text
         assert call(server, "list_flows")[0] == 503
         assert "This app works on a Gateway's flows" in pages.open(f"{ADMIN}/flow/")

@@ -182,7 +182,7 @@ def test_an_engine_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: py
         raise EngineUnavailable("cannot connect to http://127.0.0.1:1")
 
     monkeypatch.setattr(EmbeddedEngine, "check_health", fail, raising=False)
-    assert "Start its Gateway" in check(build_settings(tmp_path / "x", OLD))["engine"]
+    assert "Look at its Gateway" in check(build_settings(tmp_path / "x", OLD))["engine"]
 
 
 def test_one_route_or_all() -> None:

@@ -77,7 +77,7 @@ EXEC = "does not resolve*: the command ended with exit code 1. Run the provider'
 LIMIT = "429, the latest at * from 127.0.0.9: more requests than the window allows. Let the caller wait for Retry-After"
 CONFLICT = "revision_conflict, somebody changed the flow * `manage.py webhooks_flows history live *` names the writers"
 GATEWAY = (
-    "does not answer: cannot connect to unix:*no-gateway.sock * Start its Gateway; `manage.py webhooks_gateway check`"
+    "does not answer: cannot connect to unix:*no-gateway.sock * Look at its Gateway: start it*webhooks_gateway check"
 )
 CASES = [
     Case("a wrong secret", send_wrong_secret, WRONG, WRONG, WRONG, "client=127.0.0.7 *a wrong secret, or none. Give"),
@@ -194,7 +194,7 @@ def test_a_dead_database_is_named_everywhere(tmp_path: Path) -> None:
             case = Case(
                 "a dead database",
                 ask_in_vain,
-                f"{cause}. Look whether it runs, and whether DATABASE_URL is right",
+                f"{cause}. Look whether it runs*whether DATABASE_URL is right",
                 f"{cause} as it should (OperationalError). Look whether it runs",
                 f"{cause} as it should (OperationalError). Look whether it runs",
                 "calls cannot be recorded for now *Look whether the database runs",
