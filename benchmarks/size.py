@@ -79,7 +79,7 @@ def measure_sizes(
     with ExitStack() as stack:
         stores = []
         for number, size in enumerate(sizes):
-            stores.append(stack.enter_context(_open_store(folder / str(number), size, environ or {})))
+            stores.append(stack.enter_context(open_store(folder / str(number), size, environ or {})))
             log(f"a store of {size.flows} flows and {size.calls} calls is ready")
         for round_number in range(rounds):
             for kind in KINDS:
@@ -90,7 +90,8 @@ def measure_sizes(
 
 
 @contextmanager
-def _open_store(folder: Path, size: Size, environ: Mapping[str, str]) -> Iterator[_Store]:
+def open_store(folder: Path, size: Size, environ: Mapping[str, str]) -> Iterator[_Store]:
+    """Fill a store in a folder of its own and hold it open."""
     folder.mkdir(parents=True)
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = subprocess.Popen(

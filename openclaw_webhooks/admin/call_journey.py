@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from openclaw_webhooks.admin.formatting import NOTHING, format_badge, format_time, kind_of_status
 from openclaw_webhooks.calls.journey import parse_journey
-from openclaw_webhooks.calls.statistics import fetch_hours
+from openclaw_webhooks.calls.statistics import search_ids
 from openclaw_webhooks.models import Call
 
 _WIDTH: Final = 100
@@ -50,8 +50,8 @@ def render_neighbours(call: Call, site_name: str) -> SafeString | str:
     """Return the calls on the same flow just before and after this one, newest first."""
     if not call.flow_id:
         return NOTHING
-    on_flow = Call.objects.filter(at_hour__in=fetch_hours(), flow_id=call.flow_id)
-    found = sorted(on_flow[:_MOST_CALLS], key=lambda each: (each.at_ms, each.pk), reverse=True)
+    on_flow = Call.objects.filter(pk__in=search_ids(call.flow_id, at_most=_MOST_CALLS), flow_id=call.flow_id)
+    found = sorted(on_flow, key=lambda each: (each.at_ms, each.pk), reverse=True)
     here = next((number for number, each in enumerate(found) if each.pk == call.pk), 0)
     shown = found[max(0, here - _NEIGHBOURS) : here + _NEIGHBOURS + 1]
     rows = [

@@ -14,31 +14,24 @@ from django.utils.text import Truncator
 
 from openclaw_webhooks.admin.acting import FLOW_ACTS, act_on_flow, list_flow_acts
 from openclaw_webhooks.admin.calls import link_to_calls_on_flow
-from openclaw_webhooks.admin.engine_rows import EmbeddedRowsAdmin, WordFilter
+from openclaw_webhooks.admin.engine_rows import EmbeddedRowsAdmin
+from openclaw_webhooks.admin.flow_filters import AgeFilter, ControllerFilter, FlowStatusFilter, SessionFilter
 from openclaw_webhooks.admin.flow_history import render_history
-from openclaw_webhooks.admin.formatting import format_json, format_time
+from openclaw_webhooks.admin.formatting import NOTHING, format_json, format_time
 from openclaw_webhooks.admin.tasks import build_tree
-from openclaw_webhooks.engines.records import FlowStatus
 from openclaw_webhooks.models import Flow
 
 _TASKS_SHOWN = 500
-
-
-class FlowStatusFilter(WordFilter):
-    """Flows by status."""
-
-    title, parameter_name, words = "status", "status", tuple(FlowStatus)
 
 
 @admin.register(Flow)
 class FlowAdmin(EmbeddedRowsAdmin):
     """Flows, newest first. The address of one takes its flow id, so that calls can link to it unread."""
 
-    list_display = ("short_id", "state", "short_goal", "session_key", "updated")
-    list_filter = (FlowStatusFilter,)
+    list_display = ("short_id", "state", "short_goal", "session_key", "controller", "created", "updated")
+    list_filter = (FlowStatusFilter, AgeFilter, SessionFilter, ControllerFilter)
     search_fields = ("=flow_id",)
     search_help_text = "A whole flow id."
-    ordering = ("-id",)
     change_form_template = "admin/openclaw_webhooks/acting/change_form.html"
     fieldsets = (
         (None, {"fields": ("flow_id", "state", "goal", "current_step", "blocked_task_id", "blocked_summary")}),
@@ -89,6 +82,11 @@ class FlowAdmin(EmbeddedRowsAdmin):
     def short_goal(self, flow: Flow) -> str:
         """Return the goal, cut."""
         return Truncator(flow.goal).chars(80)
+
+    @admin.display(description="controller")
+    def controller(self, flow: Flow) -> str:
+        """Return the controller, cut: a caller may name a long one."""
+        return Truncator(flow.controller_id or NOTHING).chars(40)
 
     @admin.display(description="updated")
     def updated(self, flow: Flow) -> str:

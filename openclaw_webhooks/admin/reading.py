@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+
+from openclaw_webhooks.admin.narrowing import LISTED_AT_MOST, NarrowedList
 
 if TYPE_CHECKING:  # generic for the type checker alone
     _Paginator = Paginator[Any]
     _ModelAdmin = admin.ModelAdmin[Any]
 else:
     _Paginator, _ModelAdmin = Paginator, admin.ModelAdmin
-
-LISTED_AT_MOST: Final = 5000
 
 
 class BoundedPaginator(_Paginator):
@@ -32,15 +31,6 @@ class BoundedPaginator(_Paginator):
         found: int = self.object_list.order_by()[: LISTED_AT_MOST + 1].count()  # type: ignore[attr-defined]
         self.is_cut = found > LISTED_AT_MOST
         return min(found, LISTED_AT_MOST)
-
-
-class FixedOrderList(ChangeList):
-    """Keeps the order that an index has, also for an address that asks for another."""
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Return the list's own order."""
-        self.params.pop(ORDER_VAR, None)
-        return list(super().get_ordering(request, queryset))
 
 
 class ReadingAdmin(_ModelAdmin):
@@ -66,8 +56,8 @@ class ReadingAdmin(_ModelAdmin):
         return super().changelist_view(request, {"title": f"{title[0].upper()}{title[1:]}", **(extra_context or {})})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the list that cannot be sorted otherwise."""
-        return FixedOrderList
+        """Return the list that stays quick under several filters."""
+        return NarrowedList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return no."""

@@ -7,16 +7,16 @@ from typing import TypeVar
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
-from openclaw_webhooks.calls.batch import minute_of
-from openclaw_webhooks.models import Call, CallMinute
+from openclaw_webhooks.calls.batch import HOUR_MS, minute_of
+from openclaw_webhooks.models import Call, CallHour, CallMinute
 
-_Row = TypeVar("_Row", Call, CallMinute)
+_Row = TypeVar("_Row", Call, CallHour, CallMinute)
 
 
 def prune_calls(
     *, older_than_ms: int, batch_size: int = 1000, dry_run: bool = False, using: str = DEFAULT_DB_ALIAS
 ) -> int:
-    """Delete the calls that began before a moment, and their numbers by the minute.
+    """Delete the calls that began before a moment, and their numbers by the minute and the hour.
 
     Args:
         older_than_ms: The moment, Unix milliseconds.
@@ -32,6 +32,8 @@ def prune_calls(
         return calls.count()
     minutes = CallMinute.objects.using(using).filter(minute_ms__lt=minute_of(older_than_ms))
     _delete(minutes.order_by("minute_ms"), batch_size)
+    hours = CallHour.objects.using(using).filter(hour_ms__lte=older_than_ms - HOUR_MS)
+    _delete(hours.order_by("hour_ms"), batch_size)
     return _delete(calls.order_by("at_ms"), batch_size)
 
 

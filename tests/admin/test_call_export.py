@@ -59,7 +59,7 @@ def test_a_file_is_narrowed_down_as_the_list_is() -> None:
     record(status=401, client="192.0.2.8", code=None)
     client = sign_in("view_call")
     assert [row["status"] for row in json.loads(read(client, "json", "?status=4"))] == [401]
-    assert [row["client"] for row in json.loads(read(client, "json", "?q=192.0.2.7"))] == ["192.0.2.7"]
+    assert [row["client"] for row in json.loads(read(client, "json", "?caller=192.0.2.7"))] == ["192.0.2.7"]
     assert json.loads(read(client, "json", "?route=none")) == []
     assert read(client, "csv", "?route=none").count("\n") == 1
     page = client.get(f"{LIST}?status=4").content.decode()

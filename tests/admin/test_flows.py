@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
@@ -32,6 +34,51 @@ def test_a_flow_is_listed_with_its_session_and_filtered_by_status() -> None:
     waiting = fetch(f"{FLOWS}?status=waiting")
     assert "Waiting one" in waiting
     assert "Running one" not in waiting
+
+
+def test_flows_are_filtered_by_age_session_and_controller() -> None:
+    now_ms = int(time.time() * 1000)
+    build_flow(goal="New one", created_at_ms=now_ms - 60_000, session_key="agent:ops:ci", controller_id="c" * 100)
+    build_flow(goal="Old one", created_at_ms=now_ms - 9 * 86_400_000, controller_id="webhooks/zapier")
+
+    def listed(query: str) -> set[str]:
+        response = sign_in("view_flow").get(f"{FLOWS}?{query}")
+        assert response.status_code == 200
+        return {flow.goal for flow in response.context["cl"].result_list}
+
+    assert listed("age=1h") == listed("age=7d") == {"New one"}
+    assert listed("age=older-7d") == {"Old one"}
+    assert listed("age=older-30d") == set()
+    assert listed("age=odd") == {"New one", "Old one"}
+    assert listed("session=agent:ops:ci") == {"New one"}
+    assert listed("controller=webhooks/zapier") == {"Old one"}
+    assert listed(f"controller={'c' * 100}") == listed(f"controller={'c' * 64}") == {"New one"}
+    assert listed("session=agent:ops:ci&status=running&age=1d") == {"New one"}
+    assert listed("session=agent:ops:ci&controller=webhooks/zapier") == set()
+    page = fetch(FLOWS)
+    for choice in ("?session=agent%3Aops%3Aci", "?controller=webhooks%2Fzapier", f"?controller={'c' * 64}"):
+        assert choice in page, choice
+    assert "?session=agent%3Anone" in fetch(f"{FLOWS}?session=agent:none")
+
+
+def test_the_filters_of_flows_read_indexes_only() -> None:
+    values = {field.attname: getattr(build_flow(), field.attname) for field in Flow._meta.fields[1:]}
+    Flow.objects.bulk_create(Flow(**values | {"flow_id": f"flow-{n}", "status": "failed"}) for n in range(2000))
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE openclaw_webhooks_flow")
+    for query in ("", "status=running", "session=nobody", "controller=nobody", "age=older-7d"):
+        client = sign_in("view_flow")
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(f"{FLOWS}?{query}").status_code == 200
+        listing = [one["sql"] for one in queries if 'openclaw_webhooks_flow"' in one["sql"]]
+        assert listing
+        with connection.cursor() as cursor:
+            for sql in listing:
+                cursor.execute(f"{'EXPLAIN QUERY PLAN' if connection.vendor == 'sqlite' else 'EXPLAIN'} {sql}")
+                steps = [str(line[-1]) for line in cursor.fetchall()]
+                assert not [step for step in steps if "SCAN openclaw" in step and "USING" not in step], (query, steps)
+                assert not [step for step in steps if "TEMP B-TREE" in step], (query, steps)
 
 
 def test_search_takes_a_whole_flow_id() -> None:
