@@ -27,10 +27,11 @@ from openclaw_webhooks.admin.call_filters import (
     StatusFilter,
     TimeFilter,
 )
-from openclaw_webhooks.admin.call_journey import render_journey, render_neighbours
+from openclaw_webhooks.admin.call_journey import render_journey
 from openclaw_webhooks.admin.formatting import NOTHING, format_badge, format_duration, format_time, kind_of_status
 from openclaw_webhooks.admin.moments import CallList, MomentFilter
 from openclaw_webhooks.admin.narrowing import LISTED_AT_MOST
+from openclaw_webhooks.admin.neighbours import render_neighbours
 from openclaw_webhooks.admin.reading import ReadingAdmin
 from openclaw_webhooks.calls.statistics import search_ids
 from openclaw_webhooks.models import Call

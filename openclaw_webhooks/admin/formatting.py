@@ -10,6 +10,8 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from openclaw_webhooks.values import UNSET, JsonValue, Unset
+
 NOTHING: Final = "-"
 _LONGEST_JSON_CHARACTERS = 100_000
 
@@ -52,9 +54,14 @@ def kind_of_status(status: int) -> str:
 
 def format_json(text: str) -> SafeString | str:
     """Return JSON text indented, as much of it as a page bears."""
-    if not text:
+    return format_json_value(json.loads(text) if text else UNSET)
+
+
+def format_json_value(value: JsonValue | Unset) -> SafeString | str:
+    """Return JSON indented, as much of it as a page bears."""
+    if value is UNSET:
         return "never set"
-    pretty = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    pretty = json.dumps(value, indent=2, ensure_ascii=False)
     cut = pretty[:_LONGEST_JSON_CHARACTERS].encode("utf-8", "backslashreplace").decode()
     note = f"\n… {len(pretty) - len(cut)} characters more" if len(pretty) > _LONGEST_JSON_CHARACTERS else ""
     return format_html('<pre class="ow-json" tabindex="0">{}{}</pre>', cut, note)

@@ -122,7 +122,6 @@ def test_years_months_days_and_hours_lead_down_to_calls(settings: Any) -> None:
         assert shown(f"at={odd}") == {"a", "b", "c", "d"}
     hour = fetch(f"{LIST}?at=2026-02-10T05")
     assert 'href="?at=2026-02-10"' in hour
-    assert 'href="?at=2026-02-10T' not in hour
 
 
 def test_a_single_day_offers_its_days_at_once() -> None:
