@@ -34,6 +34,7 @@ from openclaw_webhooks.admin.narrowing import LISTED_AT_MOST
 from openclaw_webhooks.admin.neighbours import render_neighbours
 from openclaw_webhooks.admin.reading import ReadingAdmin
 from openclaw_webhooks.calls.statistics import search_ids
+from openclaw_webhooks.conf.configuration import get_configuration
 from openclaw_webhooks.models import Call
 
 
@@ -92,7 +93,8 @@ class CallAdmin(ReadingAdmin):
         name, query = "admin:openclaw_webhooks_call_export", request.GET.urlencode()
         urls = {each: reverse(name, args=[each], current_app=self.admin_site.name) for each in FORMATS}
         exports = [(each.upper(), f"{url}?{query}" if query else url) for each, url in urls.items()]
-        return super().changelist_view(request, {"exports": exports, **(extra_context or {})})
+        context = {"exports": exports, "curl_urls": _list_route_urls(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Call], search_term: str
@@ -182,6 +184,11 @@ class CallAdmin(ReadingAdmin):
     def calls_on_flow(self, call: Call) -> SafeString | str:
         """Link to all calls on the same flow."""
         return link_to_calls_on_flow(call.flow_id, self.admin_site.name)
+
+
+def _list_route_urls(request: HttpRequest) -> list[str]:
+    """Return where the first routes answer, for who has no call to look at yet."""
+    return [request.build_absolute_uri(route.path) for route in get_configuration().routes[:3]]
 
 
 def is_address(term: str) -> bool:
