@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin
@@ -55,6 +56,17 @@ class CallAdmin(ReadingAdmin):
     )
     search_fields = ("request_id",)  # shows the box; what it does is in get_search_results
     search_help_text = "A whole request id, a whole flow id, or a caller's address."
+    change_form_template = "admin/openclaw_webhooks/call/change_form.html"
+    left_out_when_empty: ClassVar[Mapping[str, str]] = {
+        "refused": "refused_by",
+        "request_id": "request_id",
+        "flow": "flow_id",
+        "neighbours": "flow_id",
+        "calls_on_flow": "flow_id",
+        "journey_bars": "journey",
+        "calls": "last_at_ms",
+        "last_time": "last_at_ms",
+    }
     change_list_template = "admin/openclaw_webhooks/call/change_list.html"
     fieldsets = (
         (None, {"fields": ("time", "route_id", "action_name", "client", "request_id", "flow")}),

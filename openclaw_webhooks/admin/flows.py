@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
@@ -37,6 +38,13 @@ class FlowAdmin(EmbeddedRowsAdmin):
     list_filter = (FlowStatusFilter, AgeFilter, SessionFilter, ControllerFilter)
     search_fields = ("=flow_id",)
     search_help_text = "A whole flow id."
+    left_out_when_empty: ClassVar[Mapping[str, str]] = {
+        "current_step": "current_step",
+        "blocked_task_id": "blocked_task_id",
+        "blocked_summary": "blocked_summary",
+        "cancel_requested": "cancel_requested_at_ms",
+        "ended": "ended_at_ms",
+    }
     change_form_template = "admin/openclaw_webhooks/acting/change_form.html"
     fieldsets = (
         (None, {"fields": ("flow_id", "state", "goal", "current_step", "blocked_task_id", "blocked_summary")}),

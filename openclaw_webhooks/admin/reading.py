@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -49,6 +50,22 @@ class ReadingAdmin(_ModelAdmin):
         """One style sheet, made of the admin's own colours."""
 
         css = {"all": ("openclaw_webhooks/admin.css",)}  # noqa: RUF012 - read by Django as declared
+
+    left_out_when_empty: ClassVar[Mapping[str, str]] = {}
+    """Fields of the detail page by the attribute without which they would say nothing."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, Any]]:
+        """Leave out what would only say that there is nothing."""
+        found = []
+        for title, options in super().get_fieldsets(request, obj):
+            fields = tuple(name for name in options["fields"] if self._says_something(obj, str(name)))
+            if fields:
+                found.append((title, {**options, "fields": fields}))
+        return found
+
+    def _says_something(self, row: Any, name: str) -> bool:
+        attribute = self.left_out_when_empty.get(name)
+        return row is None or attribute is None or bool(getattr(row, attribute))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list under the name of what it lists."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -41,6 +42,12 @@ class TaskAdmin(EmbeddedRowsAdmin):
     list_select_related = ("parent_flow",)
     search_fields = ("=task_id",)
     search_help_text = "A whole task id."
+    left_out_when_empty: ClassVar[Mapping[str, str]] = {
+        **{name: name for name in ("parent_task_id", "label", "agent_id", "run_id", "source_id", "child_session_key")},
+        **{name: name for name in ("progress_summary", "terminal_outcome", "terminal_summary", "error")},
+        **{name: f"{name}_at_ms" for name in ("started", "last_event", "ended")},
+        "cleanup_after": "cleanup_after_ms",
+    }
     change_form_template = "admin/openclaw_webhooks/acting/change_form.html"
     ordering = ("-id",)
     fieldsets = (
