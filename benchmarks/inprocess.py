@@ -61,7 +61,7 @@ _SEED_MINUTES: Final = (
 )
 
 _SEED_HOURS: Final = (
-    "INSERT INTO openclaw_webhooks_callhour (hour_ms, route_id, outcome, count) SELECT minute_ms - minute_ms % 3600000,"
+    "INSERT INTO openclaw_webhooks_callhour (hour_ms, route_id, outcome, count) SELECT minute_ms / 3600000 * 3600000,"
     " route_id, outcome, SUM(count) FROM openclaw_webhooks_callminute GROUP BY 1, 2, 3"
 )
 

@@ -217,4 +217,4 @@ def link_to_calls_on_flow(flow_id: str | None, site_name: str) -> SafeString | s
     if not flow_id:
         return NOTHING
     url = reverse("admin:openclaw_webhooks_call_changelist", current_app=site_name)
-    return format_html('<a href="{}?{}">All calls on this flow</a>', url, urlencode({"q": flow_id}))
+    return format_html('<a class="ow-more" href="{}?{}">All calls on this flow</a>', url, urlencode({"q": flow_id}))

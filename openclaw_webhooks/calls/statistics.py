@@ -229,7 +229,9 @@ def fetch_busy(spans: Sequence[tuple[int, int]]) -> list[bool]:
     """Tell for each span of time, from and before in Unix milliseconds, whether calls began in it: one query."""
     if not spans:
         return []
-    each = f"SELECT %s, EXISTS (SELECT 1 FROM {Call._meta.db_table} WHERE at_ms >= %s AND at_ms < %s)"  # noqa: S608
+    # The order makes PostgreSQL take the index, too, where it thinks that most rows would do.
+    first = f"SELECT at_ms FROM {Call._meta.db_table} WHERE at_ms >= %s AND at_ms < %s ORDER BY at_ms LIMIT 1"  # noqa: S608
+    each = f"SELECT %s, ({first}) IS NOT NULL"
     with connection.cursor() as cursor:
         cursor.execute(
             " UNION ALL ".join([each] * len(spans)),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 def add_up_hours(apps: Any, schema_editor: Any) -> None:
     schema_editor.execute(
         "INSERT INTO openclaw_webhooks_callhour (hour_ms, route_id, outcome, count)"
-        " SELECT minute_ms - minute_ms % 3600000, route_id, outcome, SUM(count)"
+        " SELECT minute_ms / 3600000 * 3600000, route_id, outcome, SUM(count)"
         " FROM openclaw_webhooks_callminute GROUP BY 1, 2, 3"
     )
 

@@ -34,8 +34,9 @@ class Pages:
         self.browser.delete_all_cookies()
         self.open("/admin/login/")
         self.browser.find_element(By.NAME, "username").send_keys("alice")
-        self.browser.find_element(By.NAME, "password").send_keys(PASSWORD)
-        self.click("Log in")
+        before = self.browser.find_element(By.TAG_NAME, "html")
+        self.browser.find_element(By.NAME, "password").send_keys(f"{PASSWORD}\n")
+        WebDriverWait(self.browser, 20).until(staleness_of(before))
 
     def open(self, path: str, *, width: int = 1280) -> str:
         """Open a page and return its text."""

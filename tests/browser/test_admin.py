@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 import urllib.request
-from pathlib import Path
 from typing import Any
 
 import pytest
-from selenium import webdriver
 
-from tests.browser.conftest import SECRET, serve_with_admin
+from tests.browser.conftest import SECRET
 from tests.browser.pages import ADMIN, WIDTHS, Pages
 from tests.live import Server
 
@@ -162,32 +159,3 @@ def test_no_page_complains_overflows_or_shuts_somebody_out(served: Served, width
     pages.photograph(f"finish-{suffix}")
     assert pages.find_faults() == []
     pages.prefer("light")
-
-
-def test_a_dead_database_is_told_by_every_page(tmp_path: Path, browser: webdriver.Chrome) -> None:
-    with serve_with_admin(tmp_path, browser, OPENCLAW_WEBHOOKS_MONITORING_NETWORKS="127.0.0.0/8") as (server, pages):
-        database = next(server.data_dir.glob("*.sqlite3"))
-        with sqlite3.connect(database) as connection:
-            connection.execute("ALTER TABLE openclaw_webhooks_flow RENAME TO gone")
-        assert "The database does not answer as it should" in pages.wait_for(
-            OVERVIEW, lambda text: "does not answer" in text
-        )
-        assert "manage.py migrate" in pages.open("/readyz")
-        with sqlite3.connect(database) as connection:
-            connection.execute("ALTER TABLE django_session RENAME TO gone_too")
-        assert "The database does not answer" in pages.open(OVERVIEW)
-        assert call(server, "list_flows")[0] == 503
-
-
-def test_a_dead_gateway_is_told_by_the_overview(tmp_path: Path, browser: webdriver.Chrome) -> None:
-    environ = {
-        "OPENCLAW_WEBHOOKS_ENGINE": "bridge",
-        "OPENCLAW_WEBHOOKS_BRIDGE_URL": f"unix://{tmp_path}/no-gateway.sock",
-        "OPENCLAW_WEBHOOKS_BRIDGE_TOKEN": "a-token-of-the-browser-tests",
-    }
-    with serve_with_admin(tmp_path, browser, **environ) as (server, pages):
-        text = pages.open(OVERVIEW)
-        assert "The engine does not answer" in text
-        assert "Look at its Gateway" in text
-        assert call(server, "list_flows")[0] == 503
-        assert "This app works on a Gateway's flows" in pages.open(f"{ADMIN}/flow/")

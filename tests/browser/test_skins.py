@@ -93,7 +93,7 @@ def test_every_page_works_under_unfold(unfolded: Served, width: int, scheme: str
     addresses = visit(server, pages, f"Under unfold, {width} pixels, {scheme}")
     told = {
         "overview": ("serving", "accepted: ", "Answers 401 until its secret resolves"),
-        "calls": ("create_flow", "Export as CSV", "By route"),
+        "calls": ("create_flow", "Export as CSV", "Filters"),
         "call": ("rate limit", "engine", "zapier"),
         "flows": (f"Under unfold, {width}", "waiting"),
         "flow": ("by route zapier", "Inspect", "Resume"),
