@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from benchmarks.report import log
 from benchmarks.size import Size, open_store
 
 BOUND_MS: Final = 300.0
-BOUND_RATIO: Final = 2.0
 _ADMIN: Final = "/admin/openclaw_webhooks"
 _CALLS: Final = (
     "",
@@ -79,7 +77,7 @@ PAGES: Final[Mapping[str, str]] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageFigures:
-    """One page: least server time in milliseconds of all rounds, full and empty, and the median of the rounds' ratios.
+    """One page: least server time in milliseconds of all rounds, full and empty, and the ratio of both.
 
     The other work of a machine only ever adds: the least is what the page costs.
     """
@@ -90,20 +88,29 @@ class PageFigures:
     ratio: float
 
     @property
-    def is_within_bounds(self) -> bool:
-        """Tell whether the page keeps both bounds."""
-        return self.full_ms < BOUND_MS and self.ratio < BOUND_RATIO
+    def is_within_bound(self) -> bool:
+        """Tell whether the page is quick enough."""
+        return self.full_ms < BOUND_MS
 
 
 def measure_pages(
-    folder: Path, size: Size, *, rounds: int, only: str = "", environ: Mapping[str, str] | None = None
+    folder: Path, size: Size, *, rounds: int, only: str = "", database_urls: Sequence[str | None] = (None, None)
 ) -> list[PageFigures]:
-    """Ask both stores for every page whose name holds ``only``, turn about, three times a round."""
+    """Ask both stores for every page whose name holds ``only``, turn about, three times a round.
+
+    Args:
+        folder: For what is stored.
+        size: Of the full store.
+        rounds: How often.
+        only: Part of a page's name.
+        database_urls: Of the empty and of the full store, where they are not SQLite files.
+    """
     chosen = {name: path for name, path in PAGES.items() if only in name}
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in chosen}
+    environs = [{"DATABASE_URL": url} if url else {} for url in database_urls]
     with ExitStack() as stack:
-        empty = stack.enter_context(open_store(folder / "empty", Size(flows=0, calls=0), environ or {}))
-        full = stack.enter_context(open_store(folder / "full", size, environ or {}))
+        empty = stack.enter_context(open_store(folder / "empty", Size(flows=0, calls=0), environs[0]))
+        full = stack.enter_context(open_store(folder / "full", size, environs[1]))
         log(f"a store of {size.flows} flows and {size.calls} calls is ready")
         for _ in range(rounds):
             for name, path in chosen.items():
@@ -112,9 +119,5 @@ def measure_pages(
 
 
 def _sum_up(name: str, pairs: Sequence[tuple[float, float]]) -> PageFigures:
-    return PageFigures(
-        page=name,
-        full_ms=min(full for full, _ in pairs) / 1000,
-        empty_ms=min(empty for _, empty in pairs) / 1000,
-        ratio=statistics.median(full / empty for full, empty in pairs),
-    )
+    full_ms, empty_ms = (min(times) / 1000 for times in zip(*pairs, strict=True))
+    return PageFigures(page=name, full_ms=full_ms, empty_ms=empty_ms, ratio=full_ms / empty_ms)

@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from benchmarks.compare import Comparison
     from benchmarks.hostile import Disturbance
+    from benchmarks.pages import PageFigures
     from benchmarks.size import SizeFigures
 
 _COLORS: Final = ("#0b7285", "#3bc9db", "#868e96", "#e8590c", "#ffa94d")
@@ -115,6 +116,13 @@ def format_sizes(figures: Sequence[SizeFigures]) -> str:
     for one in figures:
         cells = (f"{us:.0f} ({one.ratios[name]:.2f})" for name, us in one.medians_us.items())
         rows.append([f"{one.size.flows:,} flows, {one.size.calls:,} calls", *cells])
+    return format_table(rows)
+
+
+def format_pages(figures: Sequence[PageFigures]) -> str:
+    """Return milliseconds of server time for each page, over a full store and an empty one, and their ratio."""
+    rows = [["", "full", "empty", "ratio"]]
+    rows += [[f"`{one.page}`", f"{one.full_ms:.1f}", f"{one.empty_ms:.1f}", f"{one.ratio:.2f}"] for one in figures]
     return format_table(rows)
 
 

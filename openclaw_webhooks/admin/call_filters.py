@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from openclaw_webhooks.admin.narrowing import SpanFilter, ValueFilter
+from openclaw_webhooks.admin.narrowing import IndexedFilter, SpanFilter
 from openclaw_webhooks.calls.batch import HOUR_MS
 from openclaw_webhooks.calls.statistics import DAY_MS, Facet, fetch_recent_clients, fetch_values
 from openclaw_webhooks.models import Call
@@ -16,14 +16,14 @@ from openclaw_webhooks.models import Call
 _CLASS_NAMES = {0: "no answer", 2: "2xx", 4: "4xx", 5: "5xx"}
 
 
-class CallFilter(ValueFilter):
+class CallFilter(IndexedFilter):
     """Keeps the calls that have one value in one column."""
 
     facet: ClassVar[Facet]
 
     def __init_subclass__(cls) -> None:
         """Make the column of the facet."""
-        cls.column = F(cls.facet)
+        cls.column = cls.facet
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the values that occur."""

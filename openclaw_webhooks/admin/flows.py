@@ -38,6 +38,7 @@ class FlowAdmin(EmbeddedRowsAdmin):
     list_filter = (FlowStatusFilter, AgeFilter, SessionFilter, ControllerFilter)
     search_fields = ("=flow_id",)
     search_help_text = "A whole flow id."
+    ordering = ("-id",)
     left_out_when_empty: ClassVar[Mapping[str, str]] = {
         "current_step": "current_step",
         "blocked_task_id": "blocked_task_id",

@@ -1,6 +1,6 @@
 """Lists that stay quick under several filters at once, and the filters that they are made for.
 
-Every filter by a value has an index that ends in the list's order, so one filter alone costs what it shows. Two of
+Every indexed filter has an index that ends in the list's order, so one filter alone costs what it shows. Two of
 them may meet in few rows or in none, and a database without statistics (SQLite) takes either index: half a million
 rows are looked at to show three. So the list itself chooses the filter that fewest rows pass, and looks no further
 than ``LOOKED_AT_MOST`` of those.
@@ -21,8 +21,12 @@ LOOKED_AT_MOST: Final = 10_000
 LISTED_AT_MOST: Final = 5000
 
 
-class IndexedFilter(admin.SimpleListFilter):
-    """Keeps rows through an index."""
+class RowFilter(admin.SimpleListFilter):
+    """Keeps rows."""
+
+    def has_output(self) -> bool:
+        """Be there also without values: a link from another page may ask for one that does not occur."""
+        return True
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep what is asked for."""
@@ -33,32 +37,28 @@ class IndexedFilter(admin.SimpleListFilter):
         raise NotImplementedError
 
 
-class ValueFilter(IndexedFilter):
-    """Keeps the rows that have one value in one column, which has an index of its own."""
+class SpanFilter(RowFilter):
+    """Keeps the rows of a span of time, which every index ends in."""
 
-    column: ClassVar[Any]
-    """The column as an expression, just as the index has it."""
 
-    def has_output(self) -> bool:
-        """Be there also without values: a link from another page may ask for one that does not occur."""
-        return True
+class ValueFilter(RowFilter):
+    """Keeps the rows that have one value in one column."""
+
+    column: ClassVar[str]
 
     def keep(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows that have the value asked for."""
-        return self._keep(rows, self.column)
+        value = self.value()
+        return rows if value is None else rows.filter(**{self.column: value})
+
+
+class IndexedFilter(ValueFilter):
+    """One whose column has an index of its own."""
 
     def keep_unindexed(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the same, with the column written so that no index is known for it."""
-        return self._keep(rows, Coalesce(self.column, None))
-
-    def _keep(self, rows: QuerySet[Any], column: Any) -> QuerySet[Any]:
-        value = self.value()
-        name = f"of_{self.parameter_name}"
-        return rows if value is None else rows.alias(**{name: column}).filter(**{name: value})
-
-
-class SpanFilter(IndexedFilter):
-    """Keeps the rows of a span of time, which every index ends in."""
+        value, name = self.value(), f"of_{self.parameter_name}"
+        return rows if value is None else rows.alias(**{name: Coalesce(self.column, None)}).filter(**{name: value})
 
 
 class NarrowedList(ChangeList):
@@ -90,7 +90,7 @@ class NarrowedList(ChangeList):
         return super().get_queryset(request)
 
     def _narrow(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        chosen = [spec for spec in self.filter_specs if isinstance(spec, ValueFilter) and spec.value() is not None]
+        chosen = [spec for spec in self.filter_specs if isinstance(spec, IndexedFilter) and spec.value() is not None]
         if len(chosen) < 2 or self.query:  # a search finds few rows by itself
             return rows
         parts = [(part.count(), number, part) for number, part in enumerate(self._fetch_parts(request, chosen))]
@@ -103,7 +103,7 @@ class NarrowedList(ChangeList):
         found_keys = list(rows.values_list("pk", flat=True)[: LISTED_AT_MOST + 1])
         return self._order(request, self.root_queryset).filter(pk__in=found_keys)
 
-    def _fetch_parts(self, request: HttpRequest, chosen: Sequence[ValueFilter]) -> Iterator[QuerySet[Any]]:
+    def _fetch_parts(self, request: HttpRequest, chosen: Sequence[IndexedFilter]) -> Iterator[QuerySet[Any]]:
         """Yield for each filter the newest rows that it keeps, within the span of time that is asked for."""
         rows = self._order(request, self.root_queryset)
         for span in (spec for spec in self.filter_specs if isinstance(spec, SpanFilter)):

@@ -48,35 +48,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.AddIndex(
-            model_name="flow",
-            index=models.Index(
-                models.OrderBy(models.F("created_at_ms"), descending=True),
-                models.OrderBy(models.F("id")),
-                name="openclaw_flow_created",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="flow",
-            index=models.Index(
-                models.F("status"),
-                models.OrderBy(models.F("created_at_ms"), descending=True),
-                models.OrderBy(models.F("id")),
-                name="openclaw_flow_status",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="flow",
-            index=models.Index(
-                models.Func(
-                    models.F("controller_id"),
-                    output_field=models.TextField(),
-                    template="SUBSTR(%(expressions)s, 1, 64)",
-                ),
-                models.OrderBy(models.F("created_at_ms"), descending=True),
-                models.OrderBy(models.F("id")),
-                name="openclaw_flow_controller",
-            ),
-        ),
         migrations.RunPython(add_up_hours, migrations.RunPython.noop),
     ]

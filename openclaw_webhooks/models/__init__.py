@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from openclaw_webhooks.models.calls import Call, CallHour, CallMinute, Outcome, Route
-from openclaw_webhooks.models.flows import CONTROLLER_START, Flow, FlowRevision, Task
+from openclaw_webhooks.models.flows import Flow, FlowRevision, Task
 
-__all__ = ["CONTROLLER_START", "Call", "CallHour", "CallMinute", "Flow", "FlowRevision", "Outcome", "Route", "Task"]
+__all__ = ["Call", "CallHour", "CallMinute", "Flow", "FlowRevision", "Outcome", "Route", "Task"]

@@ -52,33 +52,13 @@ def test_flows_are_filtered_by_age_session_and_controller() -> None:
     assert listed("age=odd") == {"New one", "Old one"}
     assert listed("session=agent:ops:ci") == {"New one"}
     assert listed("controller=webhooks/zapier") == {"Old one"}
-    assert listed(f"controller={'c' * 100}") == listed(f"controller={'c' * 64}") == {"New one"}
+    assert listed(f"controller={'c' * 100}") == {"New one"}
     assert listed("session=agent:ops:ci&status=running&age=1d") == {"New one"}
     assert listed("session=agent:ops:ci&controller=webhooks/zapier") == set()
     page = fetch(FLOWS)
-    for choice in ("?session=agent%3Aops%3Aci", "?controller=webhooks%2Fzapier", f"?controller={'c' * 64}"):
+    for choice in ("?session=agent%3Aops%3Aci", "?controller=webhooks%2Fzapier", f"?controller={'c' * 100}"):
         assert choice in page, choice
     assert "?session=agent%3Anone" in fetch(f"{FLOWS}?session=agent:none")
-
-
-def test_the_filters_of_flows_read_indexes_only() -> None:
-    values = {field.attname: getattr(build_flow(), field.attname) for field in Flow._meta.fields[1:]}
-    Flow.objects.bulk_create(Flow(**values | {"flow_id": f"flow-{n}", "status": "failed"}) for n in range(2000))
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("ANALYZE openclaw_webhooks_flow")
-    for query in ("", "status=running", "session=nobody", "controller=nobody", "age=older-7d"):
-        client = sign_in("view_flow")
-        with CaptureQueriesContext(connection) as queries:
-            assert client.get(f"{FLOWS}?{query}").status_code == 200
-        listing = [one["sql"] for one in queries if 'openclaw_webhooks_flow"' in one["sql"]]
-        assert listing
-        with connection.cursor() as cursor:
-            for sql in listing:
-                cursor.execute(f"{'EXPLAIN QUERY PLAN' if connection.vendor == 'sqlite' else 'EXPLAIN'} {sql}")
-                steps = [str(line[-1]) for line in cursor.fetchall()]
-                assert not [step for step in steps if "SCAN openclaw" in step and "USING" not in step], (query, steps)
-                assert not [step for step in steps if "TEMP B-TREE" in step], (query, steps)
 
 
 def test_search_takes_a_whole_flow_id() -> None:
