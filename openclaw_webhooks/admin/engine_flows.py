@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from openclaw_webhooks.admin.flows import FlowAdmin
 
 _URL: Final = "admin:openclaw_webhooks_flow"
+_SEE_CALLS: Final = "openclaw_webhooks.view_call"
 _DEEDS_SHOWN: Final = 20
 
 
@@ -101,7 +102,7 @@ def show_flow(page: FlowAdmin, request: HttpRequest, flow_id: str) -> HttpRespon
         "acts": list_flow_acts(flow.status, flow.revision, address_of) if may_act else [],
         "documents": [("State", format_json_value(flow.state_json)), ("Waits for", format_json_value(flow.wait_json))],
         "times": _list_times(flow),
-        "calls": render_calls_on_flow(flow_id, site_name),
+        "calls": render_calls_on_flow(flow_id, site_name) if request.user.has_perm(_SEE_CALLS) else "",
         "deeds": _list_deeds(flow_id),
         **_fetch_more(engine, found, site_name),
     }
