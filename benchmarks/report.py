@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from benchmarks.compare import Comparison
     from benchmarks.hostile import Disturbance
     from benchmarks.overhead import Figures as OverheadFigures
+    from benchmarks.pages import PageFigures
     from benchmarks.size import SizeFigures
 
 _COLORS: Final = ("#0b7285", "#3bc9db", "#868e96", "#e8590c", "#ffa94d")
@@ -138,6 +139,13 @@ def _spread(ratios: Sequence[float]) -> str:
     """Return the median, and between what a half of the rounds lies."""
     low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
     return f"{statistics.median(ratios):.3f}, {low:.2f} to {high:.2f}"
+
+
+def format_pages(figures: Sequence[PageFigures]) -> str:
+    """Return milliseconds of server time for each page, over a full store and an empty one, and their ratio."""
+    rows = [["", "full", "empty", "ratio"]]
+    rows += [[f"`{one.page}`", f"{one.full_ms:.1f}", f"{one.empty_ms:.1f}", f"{one.ratio:.2f}"] for one in figures]
+    return format_table(rows)
 
 
 def write_json(path: Path, measured: Any) -> None:

@@ -8,10 +8,10 @@ from typing import TypeVar
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
-from openclaw_webhooks.calls.batch import minute_of
-from openclaw_webhooks.models import Call, CallMinute
+from openclaw_webhooks.calls.batch import HOUR_MS, minute_of
+from openclaw_webhooks.models import Call, CallHour, CallMinute
 
-_Row = TypeVar("_Row", Call, CallMinute)
+_Row = TypeVar("_Row", Call, CallHour, CallMinute)
 
 
 def prune_calls(
@@ -22,7 +22,7 @@ def prune_calls(
     note_progress: Callable[[int], object] = lambda _done: None,
     using: str = DEFAULT_DB_ALIAS,
 ) -> int:
-    """Delete the calls that began before a moment, and their numbers by the minute.
+    """Delete the calls that began before a moment, and their numbers by the minute and the hour.
 
     Args:
         older_than_ms: The moment, Unix milliseconds.
@@ -39,6 +39,8 @@ def prune_calls(
         return calls.count()
     minutes = CallMinute.objects.using(using).filter(minute_ms__lt=minute_of(older_than_ms))
     _delete(minutes.order_by("minute_ms"), batch_size, note_progress=lambda _minutes: None)
+    hours = CallHour.objects.using(using).filter(hour_ms__lte=older_than_ms - HOUR_MS)
+    _delete(hours.order_by("hour_ms"), batch_size, note_progress=lambda _hours: None)
     return _delete(calls.order_by("at_ms"), batch_size, note_progress=note_progress)
 
 

@@ -18,6 +18,7 @@ from benchmarks.__main__ import main
 from benchmarks.compare import Comparison, Plan
 from benchmarks.loadgen import Figure, Load, LoadFailed, LoadGenerator, Target
 from benchmarks.overhead import KINDS, WATCHES, Figures
+from benchmarks.pages import PAGES
 from benchmarks.processes import Usage, list_tree, read_cpu_seconds, read_usage
 from benchmarks.report import draw_comparison, format_comparison
 from benchmarks.soak import Sample, Soak
@@ -212,6 +213,15 @@ def test_the_bound_is_for_records_and_metrics() -> None:
 
     assert figures(1.05).is_within_bound
     assert not figures(1.06).is_within_bound
+
+
+def test_pages_asks_every_page_of_both_stores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--flows", "200", "--calls", "200", "--rounds", "1"]
+    main(["--output", str(tmp_path), "pages", *arguments])
+    measured = json.loads((tmp_path / "pages.json").read_text())["measured"]
+    assert {one["page"] for one in measured} == set(PAGES)
+    assert all(one["empty_ms"] > 0 for one in measured)
+    assert "calls ?status=2" in capsys.readouterr().out
 
 
 def test_soak_ends_with_a_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
