@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TypeAlias
@@ -16,11 +17,22 @@ from benchmarks.compare import LISTED_FLOWS, MODES, Comparison, Plan, compare
 from benchmarks.gateways import GatewayMissing
 from benchmarks.hostile import measure_hostile, measure_lists
 from benchmarks.loadgen import LoadFailed
-from benchmarks.report import draw_comparison, format_comparison, format_disturbances, format_sizes, write_json
+from benchmarks.overhead import measure_overhead
+from benchmarks.pages import measure_pages
+from benchmarks.report import (
+    draw_comparison,
+    format_comparison,
+    format_disturbances,
+    format_overhead,
+    format_pages,
+    format_sizes,
+    write_json,
+)
 from benchmarks.size import Size, measure_sizes
 from benchmarks.soak import soak
 from benchmarks.systems import COMPARED, SYSTEMS
 from tests.live import DOORS
+from tests.postgres import running_postgres
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -46,6 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_disturb(commands)
     _add_size(commands)
+    _add_overhead(commands)
+    _add_pages(commands)
     _add_soak(commands)
     return parser
 
@@ -117,6 +131,43 @@ def _size(options: argparse.Namespace, folder: Path) -> bool:
     print(format_sizes(figures))
     write_json(options.output / "size.json", figures)
     return True
+
+
+def _add_overhead(commands: Subparsers) -> None:
+    command = commands.add_parser("overhead", help="what records, metrics and the log add to a request, turn about")
+    command.add_argument("--rounds", type=int, default=200)
+    command.add_argument("--repeat", type=int, default=50, help="requests of each kind in a round")
+    command.set_defaults(run=_overhead)
+
+
+def _overhead(options: argparse.Namespace, folder: Path) -> bool:
+    figures = measure_overhead(folder, rounds=options.rounds, repeat=options.repeat)
+    print(format_overhead(figures))
+    write_json(options.output / "overhead.json", figures)
+    return figures.is_within_bound
+
+
+def _add_pages(commands: Subparsers) -> None:
+    command = commands.add_parser(
+        "pages", help="every page and filter of the admin, over a full store and an empty one"
+    )
+    command.add_argument("--flows", type=int, default=100_000)
+    command.add_argument("--calls", type=int, default=1_000_000)
+    command.add_argument("--rounds", type=int, default=3)
+    command.add_argument("--only", default="", help="pages whose name holds this, such as 'calls ?status'")
+    command.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
+    command.set_defaults(run=_pages)
+
+
+def _pages(options: argparse.Namespace, folder: Path) -> bool:
+    size = Size(flows=options.flows, calls=options.calls)
+    with ExitStack() as stack:
+        servers = [stack.enter_context(running_postgres()) for _ in range(2 if options.postgres else 0)]
+        urls = [server.url for server in servers] or [None, None]
+        figures = measure_pages(folder, size, rounds=options.rounds, only=options.only, database_urls=urls)
+    print(format_pages(figures))
+    write_json(options.output / "pages.json", figures)
+    return all(one.is_within_bound for one in figures)
 
 
 def _add_soak(commands: Subparsers) -> None:

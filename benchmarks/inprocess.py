@@ -19,26 +19,50 @@ from typing import Any, Final, TypeAlias
 import django
 
 Message: TypeAlias = dict[str, Any]
-_BASE_MS: Final = 1_700_000_000_000
-_CALLS_PER_MINUTE: Final = 50
+_SPAN_MS: Final = 30 * 86_400_000
+"""Over how long the calls and flows are spread: what is kept by default."""
 _FLOW_COLUMNS: Final = (
     "session_key, flow_id, sync_mode, controller_id, revision, status, notify_policy, goal, current_step,"
     " blocked_task_id, blocked_summary, state_json, wait_json, created_at_ms, updated_at_ms"
 )
-_NUMBERS: Final = "WITH RECURSIVE numbers(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM numbers WHERE i < %s)"
+_NUMBERS: Final = (
+    "WITH RECURSIVE numbers(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM numbers WHERE i < {count})"
+)
 _SEED_FLOWS: Final = (
-    f"{_NUMBERS} INSERT INTO openclaw_webhooks_flow ({_FLOW_COLUMNS}) SELECT %s, 'seed-' || i, 'managed', 'bench', 0,"
-    " 'queued', 'done_only', 'Review inbound queue', '', '', '', '{\"batch\":7,\"items\":[1,2,3]}', '',"
-    f" {_BASE_MS} + i, {_BASE_MS} + i FROM numbers"
+    f"{_NUMBERS} INSERT INTO openclaw_webhooks_flow ({_FLOW_COLUMNS})"
+    " SELECT CASE WHEN i = 7 THEN 'agent:rare:one' WHEN i % 10 = 9 THEN 'agent:other:' || i % 30 ELSE '{session}' END,"
+    " 'seed-' || i, 'managed', CASE WHEN i = 7 THEN 'rare' ELSE 'bench/' || i % 3 END, 0,"
+    " CASE WHEN i = 7 THEN 'lost' WHEN i % 100 < 90 THEN 'succeeded' WHEN i % 100 < 95 THEN 'failed'"
+    " WHEN i % 100 < 98 THEN 'waiting' ELSE 'queued' END,"
+    " 'done_only', 'Review inbound queue', '', '', '', '{{\"batch\":7,\"items\":[1,2,3]}}', '',"
+    " {now_ms} - ({count} - i) * {step_ms}, {now_ms} - ({count} - i) * {step_ms} FROM numbers"
 )
 _SEED_CALLS: Final = (
-    f"{_NUMBERS} INSERT INTO openclaw_webhooks_call (at_ms, count, route_id, action, status, client, request_id,"
-    " flow_id, duration_us, engine_us, body_bytes) SELECT {now_ms} - (%s - i) * 100, 1, %s, 'get_flow', 200,"
-    " '127.0.0.1', 'request-' || (i * 7919 % 1000003), 'seed-' || i, 900, 300, 60 FROM numbers"
+    f"{_NUMBERS} INSERT INTO openclaw_webhooks_call (at_ms, count, route_id, action, status, code, refused_by, client,"
+    " request_id, flow_id, duration_us, engine_us, body_bytes)"
+    " SELECT {now_ms} - ({count} - i) * {step_ms}, 1,"
+    " CASE WHEN i % 3 = 0 THEN '{route}' ELSE 'route-' || i % 7 END,"
+    " CASE WHEN i = 7 THEN 'resolve_flow' WHEN i % 100 >= 94 THEN NULL WHEN i % 2 = 0 THEN 'get_flow'"
+    " WHEN i % 11 = 0 THEN 'finish_flow' ELSE 'create_flow' END,"
+    " CASE WHEN i % 100 < 90 THEN 200 WHEN i % 100 < 93 THEN 409 WHEN i % 100 < 94 THEN 503 WHEN i % 100 < 98 THEN 401"
+    " ELSE 429 END,"
+    " CASE WHEN i = 91 THEN 'terminal' WHEN i % 100 < 90 THEN NULL WHEN i % 100 < 93 THEN 'revision_conflict'"
+    " WHEN i % 100 < 94 THEN 'persist_failed' END,"
+    " CASE WHEN i = 194 THEN 'method' WHEN i % 100 < 94 THEN NULL WHEN i % 100 < 98 THEN 'authentication'"
+    " ELSE 'rate_limit' END,"
+    " CASE WHEN i = 7 THEN '192.0.2.7' ELSE '10.0.' || i * 7919 % 20 || '.' || i % 250 END,"
+    " 'request-' || (i * 7919 % 1000003), CASE WHEN i % 100 < 94 THEN 'seed-' || i / 10 END, 300 + i % 5000, 300, 60"
+    " FROM numbers"
 )
 _SEED_MINUTES: Final = (
-    f"{_NUMBERS} INSERT INTO openclaw_webhooks_callminute (minute_ms, route_id, outcome, count, last_at_ms)"
-    " SELECT {minute_ms} - i * 60000, %s, 'accepted', 600, {minute_ms} - i * 60000 + 59000 FROM numbers"
+    "INSERT INTO openclaw_webhooks_callminute (minute_ms, route_id, outcome, count, last_at_ms)"
+    " SELECT at_ms / 60000 * 60000, route_id, CASE WHEN status >= 500 THEN 'failed' WHEN refused_by IS NULL"
+    " THEN 'accepted' ELSE 'refused' END, SUM(count), MAX(at_ms) FROM openclaw_webhooks_call GROUP BY 1, 2, 3"
+)
+
+_SEED_HOURS: Final = (
+    "INSERT INTO openclaw_webhooks_callhour (hour_ms, route_id, outcome, count) SELECT minute_ms / 3600000 * 3600000,"
+    " route_id, outcome, SUM(count) FROM openclaw_webhooks_callminute GROUP BY 1, 2, 3"
 )
 
 
@@ -76,21 +100,42 @@ class Store:
         """Store that many flows of the route's session and that many recorded calls, with their minutes."""
         from django.db import connection  # noqa: PLC0415
 
-        now_ms = time.time_ns() // 1_000_000
-        minute_ms = now_ms - now_ms % 60_000
+        known = {
+            "now_ms": time.time_ns() // 1_000_000,
+            "session": self._route.session_key,
+            "route": self._route.route_id,
+        }
         with connection.cursor() as cursor:
             if flows:
-                cursor.execute(_SEED_FLOWS, [flows, self._route.session_key])
+                cursor.execute(_SEED_FLOWS.format(count=flows, step_ms=_SPAN_MS // flows, **known))
             if calls:
-                cursor.execute(_SEED_CALLS.replace("{now_ms}", str(now_ms)), [calls, calls, self._route.route_id])
-                minutes = max(1, calls // _CALLS_PER_MINUTE)
-                cursor.execute(_SEED_MINUTES.replace("{minute_ms}", str(minute_ms)), [minutes, self._route.route_id])
+                cursor.execute(_SEED_CALLS.format(count=calls, step_ms=_SPAN_MS // calls, **known))
+                cursor.execute(_SEED_MINUTES)
+                cursor.execute(_SEED_HOURS)
+            cursor.execute("ANALYZE" if connection.vendor == "postgresql" else "SELECT 1")
 
     def measure(self, name: str, count: int, runner: asyncio.Runner) -> list[float]:
-        """Return the microseconds of ``count`` requests of one kind."""
-        if name in PAGES:
-            return self._measure_pages(PAGES[name], count)
+        """Return the microseconds of ``count`` requests of one kind; a name that begins with ``/`` is a page."""
+        if name in PAGES or name.startswith("/"):
+            return self._measure_pages(PAGES.get(name, name), count)
+        if name.startswith(CPU_PREFIX):
+            return self._measure_cpu(name.removeprefix(CPU_PREFIX), count, runner)
         return runner.run(self._measure_actions(name, count))
+
+    def _measure_cpu(self, name: str, count: int, runner: asyncio.Runner) -> list[float]:
+        """Return a request's CPU microseconds: of the thread that serves, and of all that work for it, also later."""
+        self._settle()
+        began_ns, thread_began_ns = time.process_time_ns(), time.thread_time_ns()
+        runner.run(self._measure_actions(name, count))
+        thread_ns = time.thread_time_ns() - thread_began_ns
+        self._settle()
+        return [thread_ns / 1000 / count, (time.process_time_ns() - began_ns) / 1000 / count]
+
+    def _settle(self) -> None:
+        from openclaw_webhooks.runtime import get_runtime  # noqa: PLC0415
+
+        get_runtime().recorder.flush(30)
+        get_runtime().watch.flush()
 
     async def _measure_actions(self, name: str, count: int) -> list[float]:
         if not self._flow_id:
@@ -135,7 +180,7 @@ class Store:
             began_ns = time.perf_counter_ns()
             response = client.get(path)
             found.append((time.perf_counter_ns() - began_ns) / 1000)
-            if response.status_code != 200:
+            if response.status_code not in (200, 302):
                 raise RuntimeError(f"{path}: {response.status_code}")
         return found
 
@@ -147,6 +192,8 @@ ACTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "summary": {"action": "get_task_summary", "flowId": ""},
 }
 """An empty flow id stands for a flow of the store."""
+CPU_PREFIX: Final = "cpu "
+"""Before the name of an action: CPU time instead of time, two numbers."""
 PAGES: Final[Mapping[str, str]] = {
     "calls page": "/admin/openclaw_webhooks/call/",
     "routes page": "/admin/openclaw_webhooks/route/",

@@ -18,6 +18,8 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:
     from benchmarks.compare import Comparison
     from benchmarks.hostile import Disturbance
+    from benchmarks.overhead import Figures as OverheadFigures
+    from benchmarks.pages import PageFigures
     from benchmarks.size import SizeFigures
 
 _COLORS: Final = ("#0b7285", "#3bc9db", "#868e96", "#e8590c", "#ffa94d")
@@ -115,6 +117,34 @@ def format_sizes(figures: Sequence[SizeFigures]) -> str:
     for one in figures:
         cells = (f"{us:.0f} ({one.ratios[name]:.2f})" for name, us in one.medians_us.items())
         rows.append([f"{one.size.flows:,} flows, {one.size.calls:,} calls", *cells])
+    return format_table(rows)
+
+
+def format_overhead(figures: OverheadFigures) -> str:
+    """Return microseconds per way of watching: the median round, and the times of watching nothing."""
+    from benchmarks.overhead import KINDS, WATCHES, find_ratios  # noqa: PLC0415 - that module imports this one
+
+    rows = [["watched", *(f"{kind}, {what}" for what in ("time", "CPU of its thread", "CPU of all") for kind in KINDS)]]
+    for watch in WATCHES:
+        cells = [
+            f"{statistics.median(found[watch][kind]):.0f} ({_spread(find_ratios(found, watch, kind))})"
+            for found in (figures.time_us, figures.thread_us, figures.cpu_us)
+            for kind in KINDS
+        ]
+        rows.append([watch, *cells])
+    return format_table(rows)
+
+
+def _spread(ratios: Sequence[float]) -> str:
+    """Return the median, and between what a half of the rounds lies."""
+    low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
+    return f"{statistics.median(ratios):.3f}, {low:.2f} to {high:.2f}"
+
+
+def format_pages(figures: Sequence[PageFigures]) -> str:
+    """Return milliseconds of server time for each page, over a full store and an empty one, and their ratio."""
+    rows = [["", "full", "empty", "ratio"]]
+    rows += [[f"`{one.page}`", f"{one.full_ms:.1f}", f"{one.empty_ms:.1f}", f"{one.ratio:.2f}"] for one in figures]
     return format_table(rows)
 
 

@@ -46,7 +46,7 @@ class SizeFigures:
     ratios: Mapping[str, float]
 
 
-class _Store:
+class Store:
     """The child that holds one store."""
 
     def __init__(self, size: Size, process: subprocess.Popen[str]) -> None:
@@ -79,7 +79,7 @@ def measure_sizes(
     with ExitStack() as stack:
         stores = []
         for number, size in enumerate(sizes):
-            stores.append(stack.enter_context(_open_store(folder / str(number), size, environ or {})))
+            stores.append(stack.enter_context(open_store(folder / str(number), size, environ or {})))
             log(f"a store of {size.flows} flows and {size.calls} calls is ready")
         for round_number in range(rounds):
             for kind in KINDS:
@@ -90,8 +90,9 @@ def measure_sizes(
 
 
 @contextmanager
-def _open_store(folder: Path, size: Size, environ: Mapping[str, str]) -> Iterator[_Store]:
-    folder.mkdir(parents=True)
+def open_store(folder: Path, size: Size, environ: Mapping[str, str]) -> Iterator[Store]:
+    """Fill a store in a child process until the block ends; ``environ`` adds or overrides variables."""
+    (folder / "data").mkdir(mode=0o700, parents=True)
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.inprocess", str(size.flows), str(size.calls)],
@@ -109,7 +110,7 @@ def _open_store(folder: Path, size: Size, environ: Mapping[str, str]) -> Iterato
         text=True,
     )
     with process:  # leaving closes the child's input, which ends it
-        yield _Store(size, process)
+        yield Store(size, process)
 
 
 def _sum_up(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 from openclaw_webhooks.calls.statistics import RouteNumbers
 from openclaw_webhooks.conf.configuration import Configuration
@@ -12,6 +12,9 @@ from openclaw_webhooks.conf.problems import Problem
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.secrets.refs import InlineSecret, Secret, SecretRef
 from openclaw_webhooks.secrets.resolver import SecretStatus
+
+PROCESS_SCOPE: Final = "this process"
+"""What a limit store says that no other process shares."""
 
 RouteState: TypeAlias = Literal["serving", "no secret", "switched off", "faulty"]
 
@@ -63,6 +66,11 @@ class Overview:
     has_changed: bool
     limits_scope: str
     lost_day: int
+
+    @property
+    def limits_are_shared(self) -> bool:
+        """Tell whether more than one process counts in one place."""
+        return self.limits_scope != PROCESS_SCOPE
 
     @property
     def has_env_secrets(self) -> bool:

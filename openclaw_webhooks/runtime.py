@@ -135,15 +135,16 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         advertised_limits=limits if settings.rate_limit_headers else None,
         host_token=settings.host_token or "",
     )
+    resolver = SecretResolver(
+        configuration.secrets,
+        environ=os.environ,
+        reuse_seconds=settings.exec_reuse_seconds,
+        note_resolution=watch.note_resolution,
+    )
     return Runtime(
         configuration=configuration,
         routes=build_route_table(configuration),
-        resolver=SecretResolver(
-            configuration.secrets,
-            environ=os.environ,
-            reuse_seconds=settings.exec_reuse_seconds,
-            note_resolution=watch.note_resolution,
-        ),
+        resolver=resolver,
         limit_store=limit_store,
         engine=engine,
         recorder=recorder,
@@ -151,7 +152,7 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         limit_pool=EnginePool(_LIMIT_THREADS),
         engine_pool=EnginePool(settings.engine_threads, on_thread_end=connections.close_all),
         watch=watch,
-        pages=watch.build_pages(pipeline.find_client),
+        pages=watch.build_pages(find_client=pipeline.find_client, read_statuses=resolver.statuses),
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from typing import Final
 
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 
 _DATABASE: Final = (
-    "The database does not answer. Look whether it runs, and whether DATABASE_URL is right; "
+    "The database does not answer. Look whether it runs and is whole, and whether DATABASE_URL is right; "
     "/readyz tells when it is back.\n"
 )
 
@@ -17,7 +17,9 @@ _DATABASE: Final = (
 def serve_error(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - Django's ``handler500``
     """Answer 503 for a database that is away, else 500; the log has the traceback."""
     error = sys.exc_info()[1]
-    if isinstance(error, OperationalError | InterfaceError):
+    # SQLite says of a file that is no database no more than this.
+    is_broken = type(error) is DatabaseError
+    if is_broken or isinstance(error, OperationalError | InterfaceError):
         return HttpResponse(
             _DATABASE, status=503, content_type="text/plain; charset=utf-8", headers={"Retry-After": "5"}
         )

@@ -40,7 +40,7 @@ class JsonFormatter(KeyValueFormatter):
     """Formats the same as one JSON object a line."""
 
     def _write(self, pairs: dict[str, Any]) -> str:
-        return json.dumps(pairs)
+        return json.dumps({key: value for key, value in pairs.items() if key != "request_id" or value is not None})
 
 
 def _head_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -49,6 +49,7 @@ def _head_of(record: logging.LogRecord) -> dict[str, Any]:
         "level": record.levelname.lower(),
         "logger": record.name,
         "process": record.process,
+        "request_id": getattr(record, "request_id", None) or None,
     }
 
 
@@ -85,12 +86,15 @@ def build_logging(log_format: LogFormat = "key_value") -> dict[str, Any]:
             "key_value": {"()": "project.log_lines.KeyValueFormatter"},
             "json": {"()": "project.log_lines.JsonFormatter"},
         },
-        "filters": {"floods": {"()": "openclaw_webhooks.monitoring.floods.FloodFilter"}},
+        "filters": {
+            "floods": {"()": "openclaw_webhooks.monitoring.floods.FloodFilter"},
+            "request_ids": {"()": "openclaw_webhooks.monitoring.request_ids.RequestIdFilter"},
+        },
         "handlers": {
             "stdout": {
                 "class": "logging.StreamHandler",
                 "formatter": log_format,
-                "filters": ["floods"],
+                "filters": ["floods", "request_ids"],
                 "stream": "ext://sys.stdout",
             },
         },

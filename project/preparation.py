@@ -10,6 +10,7 @@ import secrets
 import socket
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from django.contrib.auth.models import User
 from django.core.checks import run_checks
@@ -28,6 +29,9 @@ from project.data_folder import CONFIGURATION_NAME, make_data_folder
 from project.environment import ServerEnvironment
 from project.report import ADMIN_USER, Start, build_report
 from project.starter import write_starter
+
+_PREPARATION_LOCK: Final = 0x6F636C77
+"""Any number that nobody else uses: the letters ``oclw``."""
 
 
 class Unprepared(Exception):
@@ -118,6 +122,7 @@ def _find_warnings(*, may_be_inline: bool) -> list[str]:
 def _prepare_database(*, makes_admin: bool) -> str | None:
     """Make the tables and, where asked, the first user if they are missing; return that user's password."""
     try:
+        _take_turns()
         _migrate()
         return _ensure_admin() if makes_admin else None
     except DatabaseError as error:
@@ -126,6 +131,16 @@ def _prepare_database(*, makes_admin: bool) -> str | None:
         raise Unprepared([f"DATABASE_URL: the database cannot be used: {first_line}"]) from None
     finally:
         connections.close_all()
+
+
+def _take_turns() -> None:
+    """Wait for other hosts that prepare the same database, as several pods that start at once; held until it is closed.
+
+    Two that migrate an empty PostgreSQL at once collide, and one of them would not start.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [_PREPARATION_LOCK])
 
 
 def _migrate() -> None:

@@ -159,10 +159,10 @@ def serve(
 
 
 def manage(data_dir: pathlib.Path, name: str, *arguments: str, environ: Mapping[str, str]) -> tuple[int, str]:
-    """Run a command of the stand-alone server, without the checks; return its exit status and what it printed."""
+    """Run one of the app's commands as an operator would; return its exit status and what it printed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("OPENCLAW", "DJANGO"))}
     ended = subprocess.run(
-        [sys.executable, "manage.py", name, "--skip-checks", *arguments],
+        [sys.executable, "manage.py", name, *arguments],
         cwd=ROOT,
         env={**kept, "OPENCLAW_WEBHOOKS_DATA_DIR": str(data_dir), **environ},
         check=False,

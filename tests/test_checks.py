@@ -55,13 +55,6 @@ def test_every_kind_of_problem_has_one_id_of_its_own() -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_the_ids_are_documented() -> None:
-    page = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text()
-    ids = [*checks.ERROR_IDS.values(), *checks.WARNING_IDS.values()]
-    for each in [*ids, checks.UNRESOLVED_ID, checks.PREFIX_ID, checks.MIDDLEWARE_ID]:
-        assert f"`{each}`" in page
-
-
 def test_nothing_configured_is_nothing_said() -> None:
     assert check(ROUTES={}) == []
 

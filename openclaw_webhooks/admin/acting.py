@@ -1,8 +1,8 @@
-"""What a person can do about a flow or a task: asked first, done by the engine, at the revision that the person saw."""
+"""What a person does about a flow or a task: asked first, done by the engine, at the revision that the person saw."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,162 +13,47 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from openclaw_webhooks.engines.records import (
-    ACTIVE_TASK_STATUSES,
-    TERMINAL_FLOW_STATUSES,
-    FlowRecord,
-    FlowStatus,
-    TaskStatus,
-)
+from openclaw_webhooks.admin.acts import FLOW_ACTS, TASK_ACTS, FlowAct, TaskAct
+from openclaw_webhooks.engines.records import ACTIVE_TASK_STATUSES, FlowRecord, FlowStatus, TaskStatus
 from openclaw_webhooks.models import Flow, Task
-from openclaw_webhooks.values import UNSET, Unset
+
+CANCEL_PENDING: Final = "cancel_pending"
 
 if TYPE_CHECKING:
     from openclaw_webhooks.admin.engine_rows import EmbeddedRowsAdmin
     from openclaw_webhooks.taskflows import TaskFlows
 
-Data = Mapping[str, Any]
-_ACTIVE: Final = frozenset(FlowStatus) - TERMINAL_FLOW_STATUSES
-_IDLE: Final = frozenset(FlowStatus) - {FlowStatus.QUEUED, FlowStatus.RUNNING}
 
-
-class RevisionForm(forms.Form):
-    """The revision that the person saw."""
-
-    revision = forms.IntegerField(widget=forms.HiddenInput)
-
-
-class WaitForm(RevisionForm):
-    """What a flow waits for."""
-
-    current_step = forms.CharField(label="Step", required=False, help_text="Empty: stays as it is.")
-    blocked_summary = forms.CharField(
-        label="Blocked because", required=False, help_text="Given, the flow is blocked; empty, it waits."
-    )
-
-
-class ResumeForm(RevisionForm):
-    """How a flow goes on."""
-
-    status = forms.ChoiceField(choices=[(FlowStatus.QUEUED.value, "queued"), (FlowStatus.RUNNING.value, "running")])
-    current_step = forms.CharField(label="Step", required=False, help_text="Empty: stays as it is.")
-
-
-class FailForm(RevisionForm):
-    """Why a flow fails."""
-
-    blocked_summary = forms.CharField(label="Because", required=False, help_text="Kept as what blocked it.")
-
-
-class SummaryForm(forms.Form):
-    """How a task went."""
-
-    summary = forms.CharField(label="Summary", required=False)
-
-
-class ErrorForm(forms.Form):
-    """Why a task failed."""
-
-    error = forms.CharField(label="Error")
-
-
-@dataclass(frozen=True, slots=True)
-class FlowAct:
-    """One thing to do about a flow.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A flow that somebody acts on, of whichever engine.
 
     Attributes:
-        verb: What the button says.
-        means: What will happen, for the question.
-        statuses: Flows that it is offered for; the engine takes it for any.
+        row: What the log of a person's actions names; not in the database where the flow lives elsewhere.
+        back: The flow's page.
     """
 
-    name: str
-    verb: str
-    means: str
-    statuses: frozenset[FlowStatus]
-    form: type[RevisionForm]
-    apply: Callable[[TaskFlows, FlowRecord, Data], FlowRecord]
+    session_key: str
+    flow_id: str
+    goal: str
+    status: str
+    revision: int
+    row: Flow
+    back: str
 
 
-@dataclass(frozen=True, slots=True)
-class TaskAct:
-    """One thing to do about a task that has not ended."""
+def list_flow_acts(status: str, revision: int, address_of: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Return verb and address of what can be done about a flow; the address carries the revision that is shown.
 
-    name: str
-    verb: str
-    means: str
-    form: type[forms.Form]
-    status: TaskStatus
-
-
-def _text(data: Data, name: str) -> str | Unset:
-    return data[name].strip() or UNSET
-
-
-def _wait(flows: TaskFlows, flow: FlowRecord, data: Data) -> FlowRecord:
-    return flows.set_waiting(
-        flow, current_step=_text(data, "current_step"), blocked_summary=_text(data, "blocked_summary")
-    )
-
-
-def _resume(flows: TaskFlows, flow: FlowRecord, data: Data) -> FlowRecord:
-    return flows.resume_flow(flow, status=FlowStatus(data["status"]), current_step=_text(data, "current_step"))
-
-
-def _finish(flows: TaskFlows, flow: FlowRecord, _data: Data) -> FlowRecord:
-    return flows.finish_flow(flow)
-
-
-def _fail(flows: TaskFlows, flow: FlowRecord, data: Data) -> FlowRecord:
-    return flows.fail_flow(flow, blocked_summary=_text(data, "blocked_summary"))
-
-
-def _cancel(flows: TaskFlows, flow: FlowRecord, _data: Data) -> FlowRecord:
-    """Cancel at the revision that was seen, though the engine would at any."""
-    from openclaw_webhooks.taskflows import RevisionConflict  # noqa: PLC0415 - see ``_bind``
-
-    current = flows.get_flow(flow.flow_id)
-    if current is not None and current.revision != flow.revision:
-        raise RevisionConflict("The flow changed.", code="revision_conflict", current=current)
-    return flows.cancel_flow(flow.flow_id)
-
-
-FLOW_ACTS: Final[dict[str, FlowAct]] = {
-    act.name: act
-    for act in (
-        FlowAct("wait", "Let it wait", "marks the flow waiting, or blocked", _ACTIVE, WaitForm, _wait),
-        FlowAct("resume", "Resume", "sets the flow queued or running again", _IDLE, ResumeForm, _resume),
-        FlowAct("finish", "Finish", "marks the flow succeeded", _ACTIVE, RevisionForm, _finish),
-        FlowAct("fail", "Fail", "marks the flow failed", _ACTIVE, FailForm, _fail),
-        FlowAct(
-            "cancel",
-            "Cancel",
-            "cancels the flow, or asks for it while child tasks are active",
-            _ACTIVE,
-            RevisionForm,
-            _cancel,
-        ),
-    )
-}
-TASK_ACTS: Final[dict[str, TaskAct]] = {
-    act.name: act
-    for act in (
-        TaskAct("finish", "Finish", "ends the task as succeeded", SummaryForm, TaskStatus.SUCCEEDED),
-        TaskAct("fail", "Fail", "ends the task as failed", ErrorForm, TaskStatus.FAILED),
-    )
-}
-
-
-def list_flow_acts(flow: Flow, site_name: str) -> list[tuple[str, str]]:
-    """Return verb and address of what can be done about a flow; the address carries the revision that is shown."""
+    Args:
+        status: The flow's.
+        revision: The flow's.
+        address_of: Makes the address of an act from its name.
+    """
     return [
-        (
-            act.verb,
-            reverse("admin:openclaw_webhooks_flow_act", args=[flow.pk, act.name], current_app=site_name)
-            + f"?revision={flow.revision}",
-        )
+        (act.verb, f"{address_of(act.name)}?revision={revision}")
         for act in FLOW_ACTS.values()
-        if FlowStatus(flow.status) in act.statuses
+        if FlowStatus(status) in act.statuses
     ]
 
 
@@ -182,30 +67,25 @@ def list_task_acts(task: Task, site_name: str) -> list[tuple[str, str]]:
     ]
 
 
-def act_on_flow(page: EmbeddedRowsAdmin, request: HttpRequest, pk: int, act: FlowAct | None) -> HttpResponse:
-    """Ask, and on a POST do it."""
-    flow = _find(page, request, Flow, pk, act)
-    assert act is not None  # noqa: S101 - _find has judged it
-    back = reverse("admin:openclaw_webhooks_flow_change", args=[flow.pk], current_app=page.admin_site.name)
-    form = act.form(request.POST or None, initial={"revision": request.GET.get("revision", flow.revision)})
+def act_on_flow(page: EmbeddedRowsAdmin, request: HttpRequest, subject: Subject, act: FlowAct) -> HttpResponse:
+    """Ask, and on a POST do it. Whether the person may, the caller has judged."""
+    form = act.form(request.POST or None, initial={"revision": request.GET.get("revision", subject.revision)})
     if not form.is_valid():
-        context = {"subject": flow.goal, "status": flow.status, "revision": flow.revision}
-        return _ask(page, request, act, form, back, context)
+        context = {"subject": subject.goal, "status": subject.status, "revision": subject.revision}
+        return _ask(page, request, act, form, subject.back, context)
 
     def apply(flows: TaskFlows) -> str:
-        record = flows.get_flow(flow.flow_id)
+        record = flows.get_flow(subject.flow_id)
         if record is None:
             raise Http404
         changed = act.apply(flows, replace(record, revision=form.cleaned_data["revision"]), form.cleaned_data)
         return f"{act.verb}: the flow is {changed.status.value} now, at revision {changed.revision}."
 
-    return _perform(page, request, flow, flow.session_key, apply, back)
+    return _perform(page, request, subject.row, subject.session_key, apply, subject.back)
 
 
-def act_on_task(page: EmbeddedRowsAdmin, request: HttpRequest, pk: int, act: TaskAct | None) -> HttpResponse:
-    """Ask, and on a POST do it."""
-    task = _find(page, request, Task, pk, act)
-    assert act is not None  # noqa: S101 - _find has judged it
+def act_on_task(page: EmbeddedRowsAdmin, request: HttpRequest, task: Task, act: TaskAct) -> HttpResponse:
+    """Ask, and on a POST do it. Whether the person may, the caller has judged."""
     back = reverse("admin:openclaw_webhooks_task_change", args=[task.pk], current_app=page.admin_site.name)
     form = act.form(request.POST if request.method == "POST" else None)
     if not form.is_valid():
@@ -221,11 +101,12 @@ def act_on_task(page: EmbeddedRowsAdmin, request: HttpRequest, pk: int, act: Tas
     return _perform(page, request, task, task.parent_flow.session_key, apply, back)
 
 
-def _find(page: EmbeddedRowsAdmin, request: HttpRequest, model: Any, pk: int, act: object) -> Any:
+def find_row(page: EmbeddedRowsAdmin, request: HttpRequest, model: Any, pk: int) -> Any:
+    """Return the row of a flow or a task that is kept here, for a person who may act on it."""
     if not page.may_act(request) or not page.has_view_permission(request):
         raise PermissionDenied
     row = model.objects.filter(pk=pk).first()
-    if row is None or act is None:
+    if row is None:
         raise Http404
     return row
 
@@ -268,15 +149,19 @@ def _perform(
     except taskflows.RevisionConflict as conflict:
         messages.error(request, _describe_conflict(flows, conflict.current))
     except taskflows.ActionRefused as refused:
-        messages.warning(request, f"{refused} ({refused.code})")
+        told = f"{refused} ({refused.code})"
+        if refused.code == CANCEL_PENDING:  # refused, and yet the request for it is recorded
+            page.log_change(request, row, told)
+        messages.warning(request, told)
     except taskflows.InvalidAction as invalid:
         messages.error(request, f"Nothing was changed. {invalid}")
     except taskflows.OutcomeUnknown:
-        messages.error(request, "The answer was lost: it may or may not have happened. Look before you try again.")
+        told = "The answer was lost: it may or may not have happened. Look before you try again."
+        page.log_change(request, row, told)
+        messages.error(request, told)
     except taskflows.EngineError as error:
         messages.error(request, f"Nothing was changed: the engine does not answer ({error}).")
     else:
-        row.refresh_from_db()
         page.log_change(request, row, told)
         messages.success(request, told)
     return HttpResponseRedirect(back)
@@ -286,9 +171,19 @@ def _describe_conflict(flows: TaskFlows, current: FlowRecord | None) -> str:
     """Say who was faster."""
     if current is None:
         return "Nothing was changed: somebody else changed this flow."
-    latest = next(iter(flows.list_revisions(current.flow_id)), None)
-    who = latest.actor if latest is not None and latest.actor else "somebody"
+    who = _find_last_actor(flows, current.flow_id) or "somebody"
     return (
         f"Nothing was changed: {who} changed this flow after you opened it. It is {current.status.value} now, at "
         f"revision {current.revision}. Look at its history and decide anew."
     )
+
+
+def _find_last_actor(flows: TaskFlows, flow_id: str) -> str:
+    """Return who changed a flow last; empty where the engine does not know."""
+    from openclaw_webhooks.taskflows import EngineError  # noqa: PLC0415 - see ``_perform``
+
+    try:
+        latest = next(iter(flows.list_revisions(flow_id)), None)
+    except EngineError:
+        return ""
+    return latest.actor if latest is not None else ""

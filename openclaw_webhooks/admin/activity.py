@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from django.utils.safestring import SafeString
 
 from openclaw_webhooks.admin.charts import add_up, draw_bars, name_moment
-from openclaw_webhooks.calls.batch import minute_of
+from openclaw_webhooks.calls.batch import HOUR_MS, MINUTE_MS, minute_of
 from openclaw_webhooks.calls.statistics import (
     DAY_MS,
-    HOUR_MS,
-    MINUTE_MS,
     Durations,
     Span,
     fetch_durations,
     fetch_limited_clients,
     fetch_series,
+    fetch_totals,
 )
 
 
@@ -105,8 +104,7 @@ def fetch_timeline(name: str | None, *, now_ms: int, in_flight: int | None) -> T
     """Return the timeline of the span of that name, of the last hour where there is none such: one query."""
     chosen = next((choice for choice in CHOICES if choice.name == name), CHOICES[0])
     since_ms = _start_of(now_ms, chosen.step_ms) - (chosen.steps - 1) * chosen.step_ms
-    series: Mapping[str, Sequence[Span]] = fetch_series(since_ms=since_ms, step_ms=chosen.step_ms, steps=chosen.steps)
-    spans = add_up(list(series.values()), chosen.steps)
+    spans = fetch_totals(since_ms=since_ms, step_ms=chosen.step_ms, steps=chosen.steps)
     return Timeline(
         choices=CHOICES,
         chosen=chosen,

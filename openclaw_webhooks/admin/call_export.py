@@ -17,6 +17,8 @@ from django.http import HttpRequest, StreamingHttpResponse
 from openclaw_webhooks.models import Call
 
 FORMATS: Final = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+TOTAL_HEADER: Final = "X-Total-Calls"
+"""How many rows the file will have; ``export.js`` shows how far it is."""
 _PAGE: Final = 2000
 _FIELDS: Final = (
     "route_id",
@@ -50,6 +52,7 @@ def build_export(request: HttpRequest, calls: QuerySet[Call], format_name: str) 
     response = StreamingHttpResponse(chunks, content_type=FORMATS[format_name])
     response["Content-Disposition"] = f'attachment; filename="webhook-calls.{format_name}"'
     response["Cache-Control"] = "no-store"
+    response[TOTAL_HEADER] = str(calls.order_by().count())
     return response
 
 
@@ -80,7 +83,8 @@ async def _read_aside(calls: QuerySet[Call], write: Writer) -> AsyncIterator[str
 def _fetch_page(calls: QuerySet[Call], last: Call | None) -> list[Call]:
     ordered = calls.order_by("-at_ms", "-id")
     if last is not None:
-        ordered = ordered.filter(Q(at_ms__lt=last.at_ms) | Q(at_ms=last.at_ms, id__lt=last.pk))
+        # The first condition is what an index is read from; alone, the second would be looked up from its start.
+        ordered = ordered.filter(at_ms__lte=last.at_ms).filter(Q(at_ms__lt=last.at_ms) | Q(id__lt=last.pk))
     return list(ordered[:_PAGE])
 
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from openclaw_webhooks.calls.statistics import DAY_MS, HOUR_MS, Facet, fetch_values
+from openclaw_webhooks.admin.narrowing import IndexedFilter, SpanFilter
+from openclaw_webhooks.calls.batch import HOUR_MS
+from openclaw_webhooks.calls.statistics import DAY_MS, Facet, fetch_recent_clients, fetch_values
 from openclaw_webhooks.models import Call
 
 _CLASS_NAMES = {0: "no answer", 2: "2xx", 4: "4xx", 5: "5xx"}
 
 
-class ValueFilter(admin.SimpleListFilter):
+class CallFilter(IndexedFilter):
     """Keeps the calls that have one value in one column."""
 
     facet: ClassVar[Facet]
+
+    def __init_subclass__(cls) -> None:
+        """Make the column of the facet."""
+        cls.column = cls.facet
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the values that occur."""
@@ -28,35 +33,26 @@ class ValueFilter(admin.SimpleListFilter):
         """Return a value as the operator reads it."""
         return str(value)
 
-    def has_output(self) -> bool:
-        """Be there also without values: a link from another page may ask for one that does not occur."""
-        return True
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Call]) -> QuerySet[Call]:
-        """Keep the rows that have the value asked for."""
-        value = self.value()
-        return queryset if value is None else queryset.filter(**{self.facet: value})
-
-
-class RouteFilter(ValueFilter):
+class RouteFilter(CallFilter):
     """By route id."""
 
     title, parameter_name, facet = "route", "route", "route_id"
 
 
-class ActionFilter(ValueFilter):
+class ActionFilter(CallFilter):
     """By action."""
 
     title, parameter_name, facet = "action", "action", "action"
 
 
-class CodeFilter(ValueFilter):
+class CodeFilter(CallFilter):
     """By the answer's code."""
 
     title, parameter_name, facet = "code", "code", "code"
 
 
-class RefusedByFilter(ValueFilter):
+class RefusedByFilter(CallFilter):
     """By the step that refused."""
 
     title, parameter_name, facet = "refused by", "refused_by", "refused_by"
@@ -66,7 +62,20 @@ class RefusedByFilter(ValueFilter):
         return str(value).replace("_", " ")
 
 
-class StatusFilter(ValueFilter):
+class CallerFilter(CallFilter):
+    """By the caller's address: offers the busiest of the latest calls, and takes any."""
+
+    title, parameter_name, facet = "caller", "caller", "client"
+    _offered: ClassVar[int] = 8
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return who called lately, and the one that is asked for."""
+        offered = fetch_recent_clients()[: self._offered]
+        asked = request.GET.get("caller")
+        return [(client, client) for client in (*offered, *([asked] if asked and asked not in offered else ()))]
+
+
+class StatusFilter(CallFilter):
     """By the first digit of the HTTP status."""
 
     title, parameter_name, facet = "status", "status", "status_class"
@@ -81,7 +90,7 @@ class StatusFilter(ValueFilter):
         return value if value is not None and value.isascii() and value.isdigit() and len(value) == 1 else None
 
 
-class TimeFilter(admin.SimpleListFilter):
+class TimeFilter(SpanFilter):
     """By how long ago the call began."""
 
     title, parameter_name = "time", "since"
@@ -96,7 +105,7 @@ class TimeFilter(admin.SimpleListFilter):
         """Return the spans."""
         return [(key, name) for key, (name, _) in self._spans.items()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Call]) -> QuerySet[Call]:
+    def keep(self, rows: QuerySet[Call]) -> QuerySet[Call]:
         """Keep what began within the span."""
         span = self._spans.get(self.value() or "")
-        return queryset if span is None else queryset.filter(at_ms__gte=int(time.time() * 1000) - span[1])
+        return rows if span is None else rows.filter(at_ms__gte=int(time.time() * 1000) - span[1])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, ClassVar, cast
 from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.contrib.admin.utils import quote
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -19,16 +21,21 @@ from django.utils.safestring import SafeString
 from openclaw_webhooks.admin.call_export import FORMATS, build_export
 from openclaw_webhooks.admin.call_filters import (
     ActionFilter,
+    CallerFilter,
     CodeFilter,
     RefusedByFilter,
     RouteFilter,
     StatusFilter,
     TimeFilter,
 )
-from openclaw_webhooks.admin.call_journey import render_journey, render_neighbours
+from openclaw_webhooks.admin.call_journey import render_journey
 from openclaw_webhooks.admin.formatting import NOTHING, format_badge, format_duration, format_time, kind_of_status
-from openclaw_webhooks.admin.reading import LISTED_AT_MOST, ReadingAdmin
-from openclaw_webhooks.calls.statistics import fetch_hours
+from openclaw_webhooks.admin.moments import CallList, MomentFilter
+from openclaw_webhooks.admin.narrowing import LISTED_AT_MOST
+from openclaw_webhooks.admin.neighbours import render_neighbours
+from openclaw_webhooks.admin.reading import ReadingAdmin
+from openclaw_webhooks.calls.statistics import search_ids
+from openclaw_webhooks.conf.configuration import get_configuration
 from openclaw_webhooks.models import Call
 
 
@@ -37,9 +44,29 @@ class CallAdmin(ReadingAdmin):
     """Calls, newest first. Knows how to find one by its request id and all of a flow by the flow's id."""
 
     list_display = ("time", "route_id", "action_name", "outcome", "caller", "took", "short_flow")
-    list_filter = (TimeFilter, RouteFilter, StatusFilter, RefusedByFilter, ActionFilter, CodeFilter)
+    list_filter = (
+        TimeFilter,
+        RouteFilter,
+        StatusFilter,
+        RefusedByFilter,
+        ActionFilter,
+        CodeFilter,
+        CallerFilter,
+        MomentFilter,
+    )
     search_fields = ("request_id",)  # shows the box; what it does is in get_search_results
     search_help_text = "A whole request id, a whole flow id, or a caller's address."
+    change_form_template = "admin/openclaw_webhooks/call/change_form.html"
+    left_out_when_empty: ClassVar[Mapping[str, str]] = {
+        "refused": "refused_by",
+        "request_id": "request_id",
+        "flow": "flow_id",
+        "neighbours": "flow_id",
+        "calls_on_flow": "flow_id",
+        "journey_bars": "journey",
+        "calls": "last_at_ms",
+        "last_time": "last_at_ms",
+    }
     change_list_template = "admin/openclaw_webhooks/call/change_list.html"
     fieldsets = (
         (None, {"fields": ("time", "route_id", "action_name", "client", "request_id", "flow")}),
@@ -61,27 +88,34 @@ class CallAdmin(ReadingAdmin):
             raise PermissionDenied
         if format_name not in FORMATS:
             raise Http404
-        return build_export(request, self.get_changelist_instance(request).get_queryset(request), format_name)
+        listed = cast("CallList", self.get_changelist_instance(request))
+        return build_export(request, listed.get_whole_queryset(request), format_name)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list with its hierarchy of moments."""
+        return CallList
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """List, with links to the list as a file."""
+        """List, with links to the list as a file. A search for an address becomes the filter by caller."""
+        if is_address(term := request.GET.get("q", "").strip()):
+            asked = request.GET.copy()
+            del asked["q"]
+            asked["caller"] = term
+            return HttpResponseRedirect(f"{request.path}?{asked.urlencode()}")
         name, query = "admin:openclaw_webhooks_call_export", request.GET.urlencode()
         urls = {each: reverse(name, args=[each], current_app=self.admin_site.name) for each in FORMATS}
         exports = [(each.upper(), f"{url}?{query}" if query else url) for each, url in urls.items()]
-        return super().changelist_view(request, {"exports": exports, **(extra_context or {})})
+        context = {"exports": exports, "curl_urls": _list_route_urls(request), **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Call], search_term: str
     ) -> tuple[QuerySet[Call], bool]:
-        """Find calls by a whole id, through the two indexes that are led by the hour, or by a caller's address."""
+        """Find calls by a whole id. An address never gets here: see ``changelist_view``."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        if _is_address(term):
-            return queryset.filter(client=term), False
-        found = Call.objects.filter(at_hour__in=fetch_hours()).order_by().values_list("pk", flat=True)
-        pks = [*found.filter(request_id=term)[:LISTED_AT_MOST], *found.filter(flow_id=term)[:LISTED_AT_MOST]]
-        return queryset.filter(pk__in=pks[:LISTED_AT_MOST]), False
+        return queryset.filter(pk__in=search_ids(term, at_most=LISTED_AT_MOST)), False
 
     @admin.display(description="time")
     def time(self, call: Call) -> str:
@@ -164,7 +198,13 @@ class CallAdmin(ReadingAdmin):
         return link_to_calls_on_flow(call.flow_id, self.admin_site.name)
 
 
-def _is_address(term: str) -> bool:
+def _list_route_urls(request: HttpRequest) -> list[str]:
+    """Return where the first routes answer, for who has no call to look at yet."""
+    return [request.build_absolute_uri(route.path) for route in get_configuration().routes[:3]]
+
+
+def is_address(term: str) -> bool:
+    """Tell whether somebody looks for an address."""
     try:
         ip_address(term)
     except ValueError:
@@ -177,4 +217,4 @@ def link_to_calls_on_flow(flow_id: str | None, site_name: str) -> SafeString | s
     if not flow_id:
         return NOTHING
     url = reverse("admin:openclaw_webhooks_call_changelist", current_app=site_name)
-    return format_html('<a href="{}?{}">All calls on this flow</a>', url, urlencode({"q": flow_id}))
+    return format_html('<a class="ow-more" href="{}?{}">All calls on this flow</a>', url, urlencode({"q": flow_id}))

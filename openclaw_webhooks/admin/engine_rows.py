@@ -7,18 +7,20 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 from django.utils.safestring import SafeString
 
 from openclaw_webhooks.admin.formatting import format_badge, format_time
 from openclaw_webhooks.admin.reading import ReadingAdmin
-from openclaw_webhooks.conf.settings import BRIDGE_ENGINE, get_settings
+from openclaw_webhooks.conf.settings import get_settings
+from openclaw_webhooks.engines.embedded import EmbeddedEngine
 from openclaw_webhooks.engines.records import FlowStatus, TaskStatus
 from openclaw_webhooks.models import Flow, Task
 
 ACT_PERMISSION = "openclaw_webhooks.act_on_flow"
-_ELSEWHERE = (
-    "This app works on a Gateway's flows: `openclaw tasks flow list` shows them. "
-    "Listed here is what the embedded engine kept before."
+_LEFT_OVER = (
+    "The engine in use keeps its flows and tasks elsewhere: see TaskFlows. "
+    "Listed here is what the embedded engine kept before, to read only."
 )
 _KINDS = {
     FlowStatus.SUCCEEDED.value: "good",
@@ -36,8 +38,9 @@ def format_status(status: str) -> SafeString:
 
 
 def is_elsewhere() -> bool:
-    """Tell whether flows live in a Gateway, and rows here are only left over."""
-    return get_settings().engine == BRIDGE_ENGINE
+    """Tell whether another engine than the embedded one is in use, so that rows here are only left over."""
+    engine = import_string(get_settings().engine)
+    return not (isinstance(engine, type) and issubclass(engine, EmbeddedEngine))
 
 
 class WordFilter(admin.SimpleListFilter):
@@ -56,12 +59,12 @@ class WordFilter(admin.SimpleListFilter):
 
 
 class EmbeddedRowsAdmin(ReadingAdmin):
-    """What flows and tasks have alike: their times, and that with the bridge they are kept elsewhere."""
+    """What flows and tasks have alike: their times, and that another engine keeps them elsewhere."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """List, and say where else flows are: an empty list would look like a loss."""
         if is_elsewhere():
-            messages.info(request, _ELSEWHERE)
+            messages.info(request, _LEFT_OVER)
         return super().changelist_view(request, extra_context)
 
     @admin.display(description="created")

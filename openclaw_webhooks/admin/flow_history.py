@@ -15,9 +15,7 @@ from django.utils.safestring import SafeString
 
 from openclaw_webhooks.admin.engine_rows import format_status
 from openclaw_webhooks.admin.formatting import format_time
-from openclaw_webhooks.engines.embedded import EmbeddedEngine
 from openclaw_webhooks.engines.records import FlowRevision
-from openclaw_webhooks.models import Flow
 from openclaw_webhooks.values import UNSET
 
 _SHOWN: Final = 50
@@ -53,9 +51,8 @@ class Step:
     documents: Sequence[tuple[str, Sequence[Line]]]
 
 
-def render_history(flow: Flow, site_name: str) -> SafeString:
+def render_history(revisions: Sequence[FlowRevision], site_name: str) -> SafeString:
     """Return the table of a flow's revisions, latest first."""
-    revisions = EmbeddedEngine().bind_session(flow.session_key).list_revisions(flow.flow_id)
     shown = revisions[: _SHOWN + 1]
     calls_url = reverse("admin:openclaw_webhooks_call_changelist", current_app=site_name)
     older: list[FlowRevision | None] = [*shown[1:], None]

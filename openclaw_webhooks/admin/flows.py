@@ -2,43 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from openclaw_webhooks.admin.acting import FLOW_ACTS, act_on_flow, list_flow_acts
+from openclaw_webhooks.admin.acting import Subject, act_on_flow, find_row, list_flow_acts
+from openclaw_webhooks.admin.acts import FLOW_ACTS
 from openclaw_webhooks.admin.calls import link_to_calls_on_flow
-from openclaw_webhooks.admin.engine_rows import EmbeddedRowsAdmin, WordFilter
+from openclaw_webhooks.admin.engine_flows import act_on_engine_flow, show_flow, show_flows
+from openclaw_webhooks.admin.engine_rows import EmbeddedRowsAdmin, is_elsewhere
+from openclaw_webhooks.admin.flow_filters import AgeFilter, ControllerFilter, FlowStatusFilter, SessionFilter
 from openclaw_webhooks.admin.flow_history import render_history
-from openclaw_webhooks.admin.formatting import format_json, format_time
-from openclaw_webhooks.admin.tasks import build_tree
-from openclaw_webhooks.engines.records import FlowStatus
+from openclaw_webhooks.admin.formatting import NOTHING, format_json, format_time
+from openclaw_webhooks.admin.task_tree import build_tree
+from openclaw_webhooks.engines.embedded import EmbeddedEngine
 from openclaw_webhooks.models import Flow
 
 _TASKS_SHOWN = 500
-
-
-class FlowStatusFilter(WordFilter):
-    """Flows by status."""
-
-    title, parameter_name, words = "status", "status", tuple(FlowStatus)
+_URL = "admin:openclaw_webhooks_flow"
 
 
 @admin.register(Flow)
 class FlowAdmin(EmbeddedRowsAdmin):
     """Flows, newest first. The address of one takes its flow id, so that calls can link to it unread."""
 
-    list_display = ("short_id", "state", "short_goal", "session_key", "updated")
-    list_filter = (FlowStatusFilter,)
+    list_display = ("short_id", "state", "short_goal", "session_key", "controller", "created", "updated")
+    list_filter = (FlowStatusFilter, AgeFilter, SessionFilter, ControllerFilter)
     search_fields = ("=flow_id",)
     search_help_text = "A whole flow id."
     ordering = ("-id",)
+    left_out_when_empty: ClassVar[Mapping[str, str]] = {
+        "current_step": "current_step",
+        "blocked_task_id": "blocked_task_id",
+        "blocked_summary": "blocked_summary",
+        "cancel_requested": "cancel_requested_at_ms",
+        "ended": "ended_at_ms",
+    }
     change_form_template = "admin/openclaw_webhooks/acting/change_form.html"
     fieldsets = (
         (None, {"fields": ("flow_id", "state", "goal", "current_step", "blocked_task_id", "blocked_summary")}),
@@ -50,22 +57,58 @@ class FlowAdmin(EmbeddedRowsAdmin):
     )
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the pages that ask before something is done."""
-        name = "openclaw_webhooks_flow_act"
-        own = [path("<int:pk>/act/<str:act>/", self.admin_site.admin_view(self.act_view), name=name)]
+        """Add the pages that ask before something is done, and that of what the embedded engine kept before."""
+        wrap, name = self.admin_site.admin_view, "openclaw_webhooks_flow"
+        own = [
+            path("<int:pk>/act/<str:act>/", wrap(self.act_view), name=f"{name}_act"),
+            path("of-engine/<str:flow_id>/act/<str:act>/", wrap(self.engine_act_view), name=f"{name}_engine_act"),
+            path("left-over/", wrap(self.left_over_view), name=f"{name}_left_over"),
+        ]
         return [*own, *super().get_urls()]
 
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """Change a flow, after a question."""
-        return act_on_flow(self, request, pk, FLOW_ACTS.get(act))
+        flow: Flow = find_row(self, request, Flow, pk)
+        if act not in FLOW_ACTS:
+            raise Http404
+        subject = Subject(
+            session_key=flow.session_key,
+            flow_id=flow.flow_id,
+            goal=flow.goal,
+            status=flow.status,
+            revision=flow.revision,
+            row=flow,
+            back=reverse(f"{_URL}_change", args=[flow.pk], current_app=self.admin_site.name),
+        )
+        return act_on_flow(self, request, subject, FLOW_ACTS[act])
+
+    def engine_act_view(self, request: HttpRequest, flow_id: str, act: str) -> HttpResponse:
+        """Change a flow that another engine keeps, after a question."""
+        return act_on_engine_flow(self, request, flow_id, act)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """List the flows of the engine in use."""
+        return show_flows(self, request) if is_elsewhere() else super().changelist_view(request, extra_context)
+
+    def left_over_view(self, request: HttpRequest) -> HttpResponse:
+        """List what the embedded engine kept before another came into use."""
+        return super().changelist_view(request)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Show the flow, and what can be done about it."""
+        if is_elsewhere() and not object_id.isdigit():
+            return show_flow(self, request, unquote(object_id))
         flow = self.get_object(request, object_id)
-        acts = list_flow_acts(flow, self.admin_site.name) if flow is not None and self.may_act(request) else []
+        acts = self._list_acts(flow) if flow is not None and self.may_act(request) else []
         return super().change_view(request, object_id, form_url, {"acts": acts, **(extra_context or {})})
+
+    def _list_acts(self, flow: Flow) -> list[tuple[str, str]]:
+        def address_of(act: str) -> str:
+            return reverse(f"{_URL}_act", args=[flow.pk, act], current_app=self.admin_site.name)
+
+        return list_flow_acts(flow.status, flow.revision, address_of)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Flow | None:
         """Find a flow by its flow id, or by the key that the admin's own links carry."""
@@ -89,6 +132,11 @@ class FlowAdmin(EmbeddedRowsAdmin):
     def short_goal(self, flow: Flow) -> str:
         """Return the goal, cut."""
         return Truncator(flow.goal).chars(80)
+
+    @admin.display(description="controller")
+    def controller(self, flow: Flow) -> str:
+        """Return the controller, cut: a caller may name a long one."""
+        return Truncator(flow.controller_id or NOTHING).chars(40)
 
     @admin.display(description="updated")
     def updated(self, flow: Flow) -> str:
@@ -125,4 +173,5 @@ class FlowAdmin(EmbeddedRowsAdmin):
     @admin.display(description="revisions")
     def history(self, flow: Flow) -> SafeString | str:
         """Show what the flow was, and who changed it."""
-        return render_history(flow, self.admin_site.name)
+        revisions = EmbeddedEngine().bind_session(flow.session_key).list_revisions(flow.flow_id)
+        return render_history(revisions, self.admin_site.name)

@@ -8,7 +8,9 @@ from typing import Final
 
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
+
+from openclaw_webhooks.values import UNSET, JsonValue, Unset
 
 NOTHING: Final = "-"
 _LONGEST_JSON_CHARACTERS = 100_000
@@ -21,7 +23,8 @@ def format_time(at_ms: int | None) -> SafeString | str:
     moment = datetime.fromtimestamp(at_ms / 1000, UTC)
     local = timezone.localtime(moment) if timezone.get_current_timezone() else moment
     text = f"{local:%Y-%m-%d %H:%M:%S}.{at_ms % 1000:03d}"
-    return format_html('<time datetime="{}">{}</time>', moment.isoformat(timespec="milliseconds"), text)
+    machine = moment.isoformat(timespec="milliseconds")
+    return mark_safe(f'<time datetime="{machine}">{text}</time>')  # noqa: S308 - digits and signs
 
 
 def format_duration(duration_us: int | None) -> str:
@@ -51,9 +54,14 @@ def kind_of_status(status: int) -> str:
 
 def format_json(text: str) -> SafeString | str:
     """Return JSON text indented, as much of it as a page bears."""
-    if not text:
+    return format_json_value(json.loads(text) if text else UNSET)
+
+
+def format_json_value(value: JsonValue | Unset) -> SafeString | str:
+    """Return JSON indented, as much of it as a page bears."""
+    if value is UNSET:
         return "never set"
-    pretty = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    pretty = json.dumps(value, indent=2, ensure_ascii=False)
     cut = pretty[:_LONGEST_JSON_CHARACTERS].encode("utf-8", "backslashreplace").decode()
     note = f"\n… {len(pretty) - len(cut)} characters more" if len(pretty) > _LONGEST_JSON_CHARACTERS else ""
     return format_html('<pre class="ow-json" tabindex="0">{}{}</pre>', cut, note)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+
+from openclaw_webhooks.admin.narrowing import LISTED_AT_MOST, NarrowedList
 
 if TYPE_CHECKING:  # generic for the type checker alone
     _Paginator = Paginator[Any]
     _ModelAdmin = admin.ModelAdmin[Any]
 else:
     _Paginator, _ModelAdmin = Paginator, admin.ModelAdmin
-
-LISTED_AT_MOST: Final = 5000
 
 
 class BoundedPaginator(_Paginator):
@@ -32,15 +32,6 @@ class BoundedPaginator(_Paginator):
         found: int = self.object_list.order_by()[: LISTED_AT_MOST + 1].count()  # type: ignore[attr-defined]
         self.is_cut = found > LISTED_AT_MOST
         return min(found, LISTED_AT_MOST)
-
-
-class FixedOrderList(ChangeList):
-    """Keeps the order that an index has, also for an address that asks for another."""
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Return the list's own order."""
-        self.params.pop(ORDER_VAR, None)
-        return list(super().get_ordering(request, queryset))
 
 
 class ReadingAdmin(_ModelAdmin):
@@ -60,14 +51,30 @@ class ReadingAdmin(_ModelAdmin):
 
         css = {"all": ("openclaw_webhooks/admin.css",)}  # noqa: RUF012 - read by Django as declared
 
+    left_out_when_empty: ClassVar[Mapping[str, str]] = {}
+    """Fields of the detail page by the attribute without which they would say nothing."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, Any]]:
+        """Leave out what would only say that there is nothing."""
+        found = []
+        for title, options in super().get_fieldsets(request, obj):
+            fields = tuple(name for name in options["fields"] if self._says_something(obj, str(name)))
+            if fields:
+                found.append((title, {**options, "fields": fields}))
+        return found
+
+    def _says_something(self, row: Any, name: str) -> bool:
+        attribute = self.left_out_when_empty.get(name)
+        return row is None or attribute is None or bool(getattr(row, attribute))
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the list under the name of what it lists."""
         title = str(self.opts.verbose_name_plural)
         return super().changelist_view(request, {"title": f"{title[0].upper()}{title[1:]}", **(extra_context or {})})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Return the list that cannot be sorted otherwise."""
-        return FixedOrderList
+        """Return the list that stays quick under several filters."""
+        return NarrowedList
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return no."""

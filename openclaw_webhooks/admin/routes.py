@@ -33,7 +33,7 @@ class Sources:
     """What the page is made of.
 
     Attributes:
-        notices: What this process noticed while it served, in words.
+        notices: What this process noticed while it served, and what callers run into, in words.
         troubles: What is not ready now, and what to do; the configuration's faults are told apart.
         in_flight: Requests that hold a slot now, over ``limits_scope``; ``None`` where the store does not tell.
     """
@@ -62,7 +62,8 @@ def fetch_sources() -> Sources:
         in_flight = None
     scope = runtime.limit_store.scope
     troubles = [finding.cause for finding in runtime.pages.find_troubles() if finding.name != "configuration"]
-    return Sources(runtime.configuration, runtime.resolver, scope, sorted(runtime.notices), in_flight, troubles)
+    notices = [*sorted(runtime.notices), *runtime.pages.find_advice()]
+    return Sources(runtime.configuration, runtime.resolver, scope, notices, in_flight, troubles)
 
 
 @admin.register(Route)

@@ -1,21 +1,21 @@
-"""The list of tasks, the page of one task, and the tree of a flow's tasks."""
+"""The list of tasks, and the page of one task."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
-from openclaw_webhooks.admin.acting import TASK_ACTS, act_on_task, list_task_acts
-from openclaw_webhooks.admin.engine_rows import EmbeddedRowsAdmin, WordFilter, format_status
+from openclaw_webhooks.admin.acting import act_on_task, find_row, list_task_acts
+from openclaw_webhooks.admin.acts import TASK_ACTS
+from openclaw_webhooks.admin.engine_rows import EmbeddedRowsAdmin, WordFilter
 from openclaw_webhooks.admin.formatting import format_time
 from openclaw_webhooks.engines.records import TaskRuntime, TaskStatus
 from openclaw_webhooks.models import Task
@@ -42,6 +42,12 @@ class TaskAdmin(EmbeddedRowsAdmin):
     list_select_related = ("parent_flow",)
     search_fields = ("=task_id",)
     search_help_text = "A whole task id."
+    left_out_when_empty: ClassVar[Mapping[str, str]] = {
+        **{name: name for name in ("parent_task_id", "label", "agent_id", "run_id", "source_id", "child_session_key")},
+        **{name: name for name in ("progress_summary", "terminal_outcome", "terminal_summary", "error")},
+        **{name: f"{name}_at_ms" for name in ("started", "last_event", "ended")},
+        "cleanup_after": "cleanup_after_ms",
+    }
     change_form_template = "admin/openclaw_webhooks/acting/change_form.html"
     ordering = ("-id",)
     fieldsets = (
@@ -59,7 +65,10 @@ class TaskAdmin(EmbeddedRowsAdmin):
 
     def act_view(self, request: HttpRequest, pk: int, act: str) -> HttpResponse:
         """End a task, after a question."""
-        return act_on_task(self, request, pk, TASK_ACTS.get(act))
+        task: Task = find_row(self, request, Task, pk)
+        if act not in TASK_ACTS:
+            raise Http404
+        return act_on_task(self, request, task, TASK_ACTS[act])
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -115,37 +124,3 @@ class TaskAdmin(EmbeddedRowsAdmin):
     def cleanup_after(self, task: Task) -> str:
         """Return when it may be cleaned up."""
         return format_time(task.cleanup_after_ms)
-
-
-@dataclass(slots=True)
-class TaskNode:
-    """A task and those that name it as their parent."""
-
-    task: Task
-    badge: SafeString
-    children: list[TaskNode] = field(default_factory=list)
-
-
-def build_tree(tasks: Sequence[Task]) -> list[TaskNode]:
-    """Arrange tasks under their parents, in the order given.
-
-    A parent may be missing, or be named in a circle by a caller: such tasks stand at the top.
-    """
-    nodes = {task.task_id: TaskNode(task, format_status(task.status)) for task in tasks}
-    parents = {key: node.task.parent_task_id for key, node in nodes.items() if node.task.parent_task_id in nodes}
-    top = []
-    for key, node in nodes.items():
-        if _leads_to_itself(key, parents):
-            top.append(node)
-        else:
-            nodes[parents[key]].children.append(node)
-    return top
-
-
-def _leads_to_itself(key: str, parents: dict[str, str]) -> bool:
-    """Tell whether a task has no parent here, or lies on a circle of parents."""
-    seen, current = {key}, parents.get(key)
-    while current is not None and current not in seen:
-        seen.add(current)
-        current = parents.get(current)
-    return key not in parents or current == key

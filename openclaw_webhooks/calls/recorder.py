@@ -223,7 +223,11 @@ class CallRecorder:
 
     def _note_failure(self, error: Error) -> None:
         if not self._failing:
-            _logger.warning("calls cannot be recorded for now and will be tried again: %s", error)
+            _logger.warning(
+                "calls cannot be recorded for now and will be tried again: %s. Look whether the database runs; /readyz "
+                "tells when it is back",
+                str(error).rstrip(),
+            )
         self._failing = True
 
     def _note_success(self, batch: Batch) -> None:

@@ -1,28 +1,27 @@
 """The numbers that the pages show, in a number of queries that grows with neither routes nor calls.
 
-They come from the numbers by the minute. So a span is made of whole minutes: the last hour is the running minute and
-the sixty before it.
+They come from the numbers by the minute and by the hour. So a span is made of whole minutes: the last hour is the
+running minute and the sixty before it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from django.db import connection
-from django.db.models import F, Q, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
-from openclaw_webhooks.calls.batch import minute_of
+from openclaw_webhooks.calls.batch import HOUR_MS, MINUTE_MS, minute_of
 from openclaw_webhooks.calls.record import Step
-from openclaw_webhooks.models import Call, CallMinute, Outcome
+from openclaw_webhooks.models import Call, CallHour, CallMinute, Outcome
 
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
 
 LIMIT_STEPS: Final = (Step.RATE_LIMIT.value, Step.IN_FLIGHT_LIMIT.value)
-Facet: TypeAlias = Literal["route_id", "action", "status_class", "code", "refused_by"]
+Facet: TypeAlias = Literal["route_id", "action", "status_class", "code", "refused_by", "client"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,23 +79,27 @@ class RouteNumbers:
 
 
 def fetch_route_numbers(*, now_ms: int) -> dict[str, RouteNumbers]:
-    """Return the numbers of every route that has calls, by route id: two queries."""
-    hours: dict[str, dict[Outcome, int]] = {}
-    days: dict[str, dict[Outcome, int]] = {}
-    for route_id, name, hour, day in _fetch_spans(now_ms):
-        hours.setdefault(route_id, {})[Outcome(name)] = hour or 0
-        days.setdefault(route_id, {})[Outcome(name)] = day
+    """Return the numbers of every route that has calls, by route id: four queries."""
+    minute_ms, day_ms = minute_of(now_ms - HOUR_MS), minute_of(now_ms - DAY_MS)
+    whole_hours_ms = day_ms + -day_ms % HOUR_MS
+    minutes, hours = CallMinute.objects.order_by(), CallHour.objects.order_by()
+    # Bounded on both sides: else SQLite takes the other index, and reads all of it.
+    last_hour = _add_up(minutes.filter(minute_ms__gte=minute_ms, minute_ms__lte=now_ms))
+    # A day is as many hours as are whole, and the minutes before the first of them.
+    before = minutes.filter(minute_ms__gte=day_ms, minute_ms__lt=whole_hours_ms)
+    last_day = _add_up(before, hours.filter(hour_ms__gte=whole_hours_ms, hour_ms__lte=now_ms))
     return {
-        route_id: RouteNumbers(Span(hours.get(route_id, {})), Span(days.get(route_id, {})), last_at_ms)
+        route_id: RouteNumbers(Span(last_hour.get(route_id, {})), Span(last_day.get(route_id, {})), last_at_ms)
         for route_id, last_at_ms in _fetch_last_calls()
     }
 
 
-def _fetch_spans(now_ms: int) -> list[tuple[str, str, int | None, int]]:
-    since_hour = Q(minute_ms__gte=minute_of(now_ms - HOUR_MS))
-    minutes = CallMinute.objects.filter(minute_ms__gte=minute_of(now_ms - DAY_MS)).order_by()
-    numbers = minutes.values("route_id", "outcome").annotate(hour=Sum("count", filter=since_hour), day=Sum("count"))
-    return list(numbers.values_list("route_id", "outcome", "hour", "day"))
+def _add_up(*tables: QuerySet[Any]) -> dict[str, Counter[Outcome]]:
+    sums: dict[str, Counter[Outcome]] = {}
+    for rows in tables:
+        for route_id, name, calls in rows.values_list("route_id", "outcome").annotate(calls=Sum("count")):
+            sums.setdefault(route_id, Counter())[Outcome(name)] += calls
+    return sums
 
 
 def _fetch_last_calls() -> list[tuple[str, int]]:
@@ -105,7 +108,7 @@ def _fetch_last_calls() -> list[tuple[str, int]]:
     last_minute = f"SELECT MAX(minute_ms) FROM {table} l WHERE l.route_id = v.value"  # noqa: S608 - names of our own
     last_at = f"SELECT MAX(last_at_ms) FROM {table} m WHERE m.route_id = v.value AND m.minute_ms = ({last_minute})"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(_leap(table, "route_id", f"v.value, ({last_at})"))
+        cursor.execute(build_leap(table, "route_id", f"v.value, ({last_at})"))
         return list(cursor.fetchall())
 
 
@@ -113,16 +116,32 @@ def fetch_series(*, since_ms: int, step_ms: int, steps: int) -> dict[str, list[S
     """Return each route's calls in equal steps of time, by route id: one query.
 
     Args:
-        since_ms: When the first step begins, at the start of a minute.
+        since_ms: When the first step begins, at the start of a minute; of an hour, for steps of hours.
         step_ms: How long a step is, whole minutes.
         steps: How many there are; later calls are left out.
     """
-    minutes = CallMinute.objects.filter(minute_ms__gte=since_ms, minute_ms__lt=since_ms + steps * step_ms).order_by()
-    counts = minutes.annotate(step=(F("minute_ms") - since_ms) / step_ms).values_list("route_id", "step", "outcome")
     numbers: dict[str, list[dict[Outcome, int]]] = {}
-    for route_id, step, name, count in counts.annotate(calls=Sum("count")):
-        numbers.setdefault(route_id, [{} for _ in range(steps)])[step][Outcome(name)] = count
+    counted = _count_by_step(since_ms, step_ms, steps)
+    for step, name, route_id, count in counted.values_list("step", "outcome", "route_id").annotate(calls=Sum("count")):
+        if route_id not in numbers:
+            numbers[route_id] = [{} for _ in range(steps)]
+        numbers[route_id][step][Outcome(name)] = count
     return {route_id: [Span(each) for each in of_route] for route_id, of_route in numbers.items()}
+
+
+def fetch_totals(*, since_ms: int, step_ms: int, steps: int) -> list[Span]:
+    """Return the calls of all routes together in equal steps of time, as ``fetch_series``."""
+    numbers: list[dict[Outcome, int]] = [{} for _ in range(steps)]
+    counted = _count_by_step(since_ms, step_ms, steps)
+    for step, name, count in counted.values_list("step", "outcome").annotate(calls=Sum("count")):
+        numbers[step][Outcome(name)] = count
+    return [Span(each) for each in numbers]
+
+
+def _count_by_step(since_ms: int, step_ms: int, steps: int) -> QuerySet[Any]:
+    column, table = ("hour_ms", CallHour) if step_ms % HOUR_MS == 0 else ("minute_ms", CallMinute)
+    span = {f"{column}__gte": since_ms, f"{column}__lt": since_ms + steps * step_ms}
+    return table._default_manager.filter(**span).order_by().annotate(step=(F(column) - since_ms) / step_ms)
 
 
 def fetch_durations(route_ids: Sequence[str], *, latest: int = 500) -> dict[str, Durations]:
@@ -161,22 +180,61 @@ def fetch_limited_clients(*, now_ms: int) -> dict[str, list[str]]:
 def fetch_values(facet: Facet) -> list[str | int]:
     """Return the values that occur in a column of the calls, in order: as many looks into its index as values."""
     with connection.cursor() as cursor:
-        cursor.execute(_leap(Call._meta.db_table, facet, "v.value"))
+        cursor.execute(build_leap(Call._meta.db_table, facet, "v.value"))
         return [value for (value,) in cursor.fetchall()]
 
 
-def _leap(table: str, column: str, selected: str) -> str:
+def fetch_recent_clients(*, latest: int = 500) -> list[str]:
+    """Return who made the latest calls, the busiest first."""
+    clients = Call.objects.order_by("-at_ms").values_list("client", flat=True)[:latest]
+    return [client for client, _ in Counter(clients).most_common()]
+
+
+def build_leap(table: str, column: str, selected: str, *, at_most: int = 100) -> str:
     """Build a statement that leaps from each value of an indexed column to the next, and selects something for each.
 
-    ``SELECT DISTINCT`` would read every entry of the index, on both databases.
+    ``SELECT DISTINCT`` would read every entry of the index, on both databases. In ``column`` and ``selected`` the
+    values are ``v.value``; an expression has to be as its index has it.
     """
     first = f"SELECT MIN({column}) FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 - names of our own, here and below
-    following = f"SELECT MIN(t.{column}) FROM {table} t WHERE t.{column} > v.value"  # noqa: S608
+    following = f"SELECT MIN({column}) FROM {table} WHERE {column} > v.value"  # noqa: S608
     values = f"{first} UNION ALL SELECT ({following}) FROM v WHERE v.value IS NOT NULL"  # noqa: S608
-    return f"WITH RECURSIVE v(value) AS ({values}) SELECT {selected} FROM v WHERE v.value IS NOT NULL"  # noqa: S608
+    return f"WITH RECURSIVE v(value) AS ({values}) SELECT {selected} FROM v WHERE v.value IS NOT NULL LIMIT {at_most}"  # noqa: S608
 
 
-def fetch_hours() -> range:
-    """Return the hours since the epoch in which calls are kept: what a search through an index by hour has to try."""
-    first, last = Call.objects.order_by("at_ms").first(), Call.objects.order_by("-at_ms").first()
-    return range(first.at_hour, last.at_hour + 1) if first is not None and last is not None else range(0)
+def search_ids(term: str, *, at_most: int) -> list[int]:
+    """Return the keys of the calls with this request id or on this flow, through the two indexes led by the hour."""
+    table = Call._meta.db_table
+    first, last = (f"SELECT {name}(at_ms) / {HOUR_MS} FROM {table}" for name in ("MIN", "MAX"))  # noqa: S608
+    following = f"SELECT hour + 1 FROM hours WHERE hour < ({last})"  # noqa: S608
+    hours = f"WITH RECURSIVE hours(hour) AS ({first} UNION ALL {following})"
+    each = " UNION ".join(
+        f"SELECT c.id FROM hours CROSS JOIN {table} c WHERE c.at_hour = hours.hour AND c.{column} = %s"  # noqa: S608
+        for column in ("request_id", "flow_id")
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"{hours} {each} LIMIT {at_most}", [term, term])
+        return [pk for (pk,) in cursor.fetchall()]
+
+
+def fetch_bounds() -> tuple[int, int] | None:
+    """Return the times of the first and of the last call, Unix milliseconds; ``None`` where there is none."""
+    first, last = (
+        Call.objects.order_by(order).values_list("at_ms", flat=True).first() for order in ("at_ms", "-at_ms")
+    )
+    return (first, last) if first is not None and last is not None else None
+
+
+def fetch_busy(spans: Sequence[tuple[int, int]]) -> list[bool]:
+    """Tell for each span of time, from and before in Unix milliseconds, whether calls began in it: one query."""
+    if not spans:
+        return []
+    # The order makes PostgreSQL take the index, too, where it thinks that most rows would do.
+    first = f"SELECT at_ms FROM {Call._meta.db_table} WHERE at_ms >= %s AND at_ms < %s ORDER BY at_ms LIMIT 1"  # noqa: S608
+    each = f"SELECT %s, ({first}) IS NOT NULL"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            " UNION ALL ".join([each] * len(spans)),
+            [value for number, span in enumerate(spans) for value in (number, *span)],
+        )
+        return [bool(busy) for _, busy in sorted(cursor.fetchall())]

@@ -10,6 +10,7 @@ are read, and several processes fold into the same row exactly.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TypeAlias, TypeVar
@@ -19,10 +20,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.models import CharField
 
-from openclaw_webhooks.calls.batch import OWN_ROWS, Batch, Fold, Folded, FoldKey, minute_of
+from openclaw_webhooks.calls.batch import HOUR_MS, OWN_ROWS, Batch, Fold, Folded, FoldKey, minute_of
 from openclaw_webhooks.calls.journey import format_journey, measure
 from openclaw_webhooks.calls.record import CallRecord, Step
-from openclaw_webhooks.models import Call, CallMinute, Outcome
+from openclaw_webhooks.models import Call, CallHour, CallMinute, Outcome
 
 _Value: TypeAlias = str | int | None
 _T = TypeVar("_T")
@@ -50,6 +51,10 @@ _ON_MINUTE_CONFLICT = """
  count = {table}.count + excluded.count,
  last_at_ms = CASE WHEN excluded.last_at_ms > {table}.last_at_ms THEN excluded.last_at_ms ELSE {table}.last_at_ms END"""
 
+_HOUR_COLUMNS = ("hour_ms", "route_id", "outcome", "count")
+_ON_HOUR_CONFLICT = """
+ ON CONFLICT (hour_ms, route_id, outcome) DO UPDATE SET count = {table}.count + excluded.count"""
+
 
 def write_batch(connection: BaseDatabaseWrapper, batch: Batch) -> None:
     """Write everything or nothing. The batch stays as good for another try.
@@ -61,6 +66,7 @@ def write_batch(connection: BaseDatabaseWrapper, batch: Batch) -> None:
     minutes, rows = _build_minutes(batch), [_build_row(record) for record in batch.rows]
     with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
         _insert(cursor, CallMinute._meta.db_table, _MINUTE_COLUMNS, minutes, _ON_MINUTE_CONFLICT)
+        _insert(cursor, CallHour._meta.db_table, _HOUR_COLUMNS, _build_hours(minutes), _ON_HOUR_CONFLICT)
         _insert(cursor, Call._meta.db_table, _ROW_COLUMNS, rows)
         _insert(cursor, Call._meta.db_table, _FOLD_COLUMNS, list(_build_folds(cursor, batch)), _ON_FOLD_CONFLICT)
 
@@ -186,6 +192,14 @@ def _build_minutes(batch: Batch) -> list[_Row]:
     for (route_id, minute_ms), lost in batch.lost.items():
         _tally(tally, (minute_ms, route_id, Outcome.LOST.value), lost.count, lost.last_at_ms)
     return [(*key, *numbers) for key, numbers in sorted(tally.items())]
+
+
+def _build_hours(minutes: Sequence[_Row]) -> list[_Row]:
+    """Add the minutes' rows up by the hour, in one order as well."""
+    tally: Counter[_MinuteKey] = Counter()
+    for minute_ms, route_id, outcome, count, _last_at_ms in minutes:
+        tally[int(minute_ms or 0) // HOUR_MS * HOUR_MS, str(route_id), str(outcome)] += int(count or 0)
+    return [(*key, count) for key, count in sorted(tally.items())]
 
 
 def _tally(tally: dict[_MinuteKey, list[int]], key: _MinuteKey, count: int, at_ms: int) -> None:

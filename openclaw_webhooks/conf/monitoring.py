@@ -18,7 +18,7 @@ class CallLog(StrEnum):
 
     OFF = "off"
     REFUSED = "refused"
-    """Those that were not accepted."""
+    """Those that were not answered with a 2xx."""
     ALL = "all"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openclaw_webhooks.models.calls import Call, CallMinute, Outcome, Route
+from openclaw_webhooks.models.calls import Call, CallHour, CallMinute, Outcome, Route
 from openclaw_webhooks.models.flows import Flow, FlowRevision, Task
 
-__all__ = ["Call", "CallMinute", "Flow", "FlowRevision", "Outcome", "Route", "Task"]
+__all__ = ["Call", "CallHour", "CallMinute", "Flow", "FlowRevision", "Outcome", "Route", "Task"]

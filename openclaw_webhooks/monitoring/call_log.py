@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final
 
+from openclaw_webhooks.calls.advice import advise
 from openclaw_webhooks.calls.record import CallRecord
 from openclaw_webhooks.calls.writer import outcome_of
 from openclaw_webhooks.conf.monitoring import CallLog
@@ -32,9 +33,9 @@ class CallLogger:
     def __call__(self, calls: Sequence[CallRecord]) -> None:
         """Log these calls."""
         for call in calls:
-            outcome = outcome_of(call.status, call.refused_by)
-            if self._all or outcome is not Outcome.ACCEPTED:
-                self._log(_LEVELS[outcome], describe_call(call))
+            # Also an accepted call that the engine refused, as a conflict: somebody has to do something about it.
+            if self._all or not 200 <= call.status < 300:
+                self._log(_LEVELS[outcome_of(call.status, call.refused_by)], describe_call(call))
 
     def _log(self, level: int, fields: dict[str, Any]) -> None:
         if logger.isEnabledFor(level):
@@ -55,4 +56,11 @@ def describe_call(call: CallRecord) -> dict[str, Any]:
         "flow_id": call.flow_id,
         "duration_ms": call.duration_us / 1000,
         "engine_ms": None if call.engine_us is None else call.engine_us / 1000,
+        "hint": advise(
+            route_id=call.route_id,
+            status=call.status,
+            refused_by=call.refused_by,
+            code=call.code,
+            flow_id=call.flow_id,
+        ),
     }

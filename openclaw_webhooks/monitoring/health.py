@@ -25,6 +25,10 @@ from openclaw_webhooks.models import Call, Flow
 FRESH_SECONDS: Final = 1.0
 _PROBE_KEY: Final = LimitKey("/readyz", "probe")
 """Counted as a request would be: what every store does quickly. A window that is full is an answer too."""
+DATABASE_CAUSE: Final = (
+    "The database does not answer as it should ({}). Look whether it runs and `manage.py migrate` was run."
+)
+"""For the name of the error, which must not be told in full: some drivers repeat the address and the user name."""
 PATIENCE_SECONDS: Final = 2.0
 """How long a poll waits for probes at most."""
 
@@ -141,7 +145,11 @@ def build_probes(*, configuration: Configuration, limit_store: LimitStore, engin
             try:
                 engine.check_health()
             except WebhooksError as error:
-                raise NotReady(f"The engine does not answer: {error} Look at its Gateway.") from error
+                reason = str(error).rstrip(".")
+                raise NotReady(
+                    f"The engine does not answer: {reason}. Look at its Gateway: start it where it is down; "
+                    "`manage.py webhooks_gateway check` says what is wrong between the two."
+                ) from error
 
     return {
         "configuration": probe_configuration,
@@ -157,8 +165,4 @@ def probe_database() -> None:
         for query in (Call.objects.values_list("journey"), Flow.objects.values_list("pk")):
             query.order_by().first()
     except DatabaseError as error:
-        # Only the kind: some drivers repeat the address and the user name.
-        raise NotReady(
-            f"The database does not answer as it should ({type(error).__name__}). "
-            "Look whether it runs and `manage.py migrate` was run."
-        ) from error
+        raise NotReady(DATABASE_CAUSE.format(type(error).__name__)) from error

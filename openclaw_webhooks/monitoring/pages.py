@@ -14,6 +14,7 @@ from openclaw_webhooks.conf.monitoring import Monitoring
 from openclaw_webhooks.effects import Answer
 from openclaw_webhooks.guards.authentication import presented_secret
 from openclaw_webhooks.guards.head import RequestHead
+from openclaw_webhooks.monitoring.advice import LatestAdvice
 from openclaw_webhooks.monitoring.exposition import CONTENT_TYPE
 from openclaw_webhooks.monitoring.health import Finding, Readiness
 from openclaw_webhooks.secrets.comparison import is_same_secret
@@ -34,6 +35,7 @@ class MonitoringPages:
         monitoring: Monitoring,
         *,
         readiness: Readiness,
+        advice: LatestAdvice,
         scrape: Callable[[], bytes],
         find_client: Callable[[RequestHead], str],
     ) -> None:
@@ -42,10 +44,12 @@ class MonitoringPages:
         Args:
             monitoring: What is offered to whom.
             readiness: The probes.
+            advice: What an operator should know though all is ready.
             scrape: Returns the metrics; raises ``OSError``.
             find_client: Returns the address that a request comes from, as the limits see it.
         """
-        self._monitoring, self._readiness, self._scrape, self._find_client = monitoring, readiness, scrape, find_client
+        self._monitoring, self._readiness, self._advice = monitoring, readiness, advice
+        self._scrape, self._find_client = scrape, find_client
         health = {HEALTH_PATH: lambda _head: ALIVE, READY_PATH: self._tell_readiness}
         self._pages: dict[str, Callable[[RequestHead], Answer]] = {
             **(health if monitoring.health else {}),
@@ -56,6 +60,10 @@ class MonitoringPages:
     def find_troubles(self) -> list[Finding]:
         """Return what is not ready now, and why; may take as long as the probes."""
         return [finding for finding in self._readiness.judge() if not finding.ready]
+
+    def find_advice(self) -> list[str]:
+        """Return what an operator should know of callers, and what to do; takes half a second at most."""
+        return [each.text for each in self._advice.read()]
 
     def answer(self, path: str, head: RequestHead) -> Answer:
         """Answer one of ``paths``; may take as long as the probes and the limits store."""
@@ -71,6 +79,7 @@ class MonitoringPages:
                 finding.name: {"ready": finding.ready} | ({"cause": finding.cause} if finding.cause else {})
                 for finding in findings
             }
+            told["notes"] = self.find_advice()
         return _build(200 if told["ready"] else 503, "application/json", json.dumps(told).encode() + b"\n")
 
     def _tell_metrics(self, head: RequestHead) -> Answer:

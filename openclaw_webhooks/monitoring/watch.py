@@ -13,6 +13,7 @@ from openclaw_webhooks.conf.monitoring import CallLog, Monitoring
 from openclaw_webhooks.engines.base import Engine
 from openclaw_webhooks.guards.head import RequestHead
 from openclaw_webhooks.guards.limits.base import LimitStore
+from openclaw_webhooks.monitoring.advice import Adviser, LatestAdvice, ReadStatuses
 from openclaw_webhooks.monitoring.call_log import CallLogger
 from openclaw_webhooks.monitoring.call_metrics import CallMetrics, ResolutionTally
 from openclaw_webhooks.monitoring.call_signals import send_signals
@@ -55,8 +56,13 @@ class Watch:
         self._observation = CallObservation(self._build_observers(resolutions))
         self.sink: CallSink = BothSinks(watched.recorder, self._observation)
 
-    def build_pages(self, find_client: Callable[[RequestHead], str]) -> MonitoringPages:
-        """Make the pages; ``find_client`` returns the address that a request comes from."""
+    def build_pages(self, *, find_client: Callable[[RequestHead], str], read_statuses: ReadStatuses) -> MonitoringPages:
+        """Make the pages.
+
+        Args:
+            find_client: Returns the address that a request comes from.
+            read_statuses: Tells whether secrets resolve.
+        """
         watched = self._watched
         scraper = Scraper(
             shared=self._shared,
@@ -68,8 +74,16 @@ class Watch:
             configuration=watched.configuration, limit_store=watched.limit_store, engine=watched.engine
         )
         return MonitoringPages(
-            self._monitoring, readiness=Readiness(probes), scrape=scraper.scrape, find_client=find_client
+            self._monitoring,
+            readiness=Readiness(probes),
+            advice=LatestAdvice(Adviser(watched.configuration, read_statuses).advise),
+            scrape=scraper.scrape,
+            find_client=find_client,
         )
+
+    def flush(self) -> None:
+        """Have everything observed that was left so far."""
+        self._observation.flush()
 
     def close(self) -> None:
         """Observe what is left; after the recorder, which may have something to tell until then."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from openclaw_webhooks.secrets.refs import SecretRef
+from openclaw_webhooks.secrets.remedies import remedy_of
 
 QUIET_SECONDS: Final = 60.0
 
@@ -42,4 +43,4 @@ class ReasonLog:
         if last is not None and (last.reason == reason or now - last.logged_at < QUIET_SECONDS):
             return
         self._last[ref] = _Last(reason, now)
-        _logger.warning("Secret %s does not resolve, its routes answer 401: %s", ref, reason)
+        _logger.warning("Secret %s does not resolve, its routes answer 401: %s. %s", ref, reason, remedy_of(ref))

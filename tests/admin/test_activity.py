@@ -10,15 +10,15 @@ import pytest
 
 from openclaw_webhooks.admin.activity import CHOICES, fetch_activity, fetch_timeline
 from openclaw_webhooks.admin.charts import add_up, draw_bars
+from openclaw_webhooks.calls.batch import HOUR_MS, MINUTE_MS
 from openclaw_webhooks.calls.statistics import (
-    HOUR_MS,
-    MINUTE_MS,
     Span,
     fetch_durations,
     fetch_limited_clients,
     fetch_series,
+    fetch_totals,
 )
-from openclaw_webhooks.models import Call, CallMinute, Outcome
+from openclaw_webhooks.models import Call, CallHour, CallMinute, Outcome
 from tests.admin.builders import sign_in
 
 pytestmark = pytest.mark.django_db
@@ -29,6 +29,9 @@ NOW_MS = 1_764_000_000_000 // HOUR_MS * HOUR_MS + 59 * MINUTE_MS + 30_000
 def count(route_id: str, outcome: Outcome, calls: int, at_ms: int) -> None:
     minute_ms = at_ms - at_ms % MINUTE_MS
     CallMinute.objects.create(minute_ms=minute_ms, route_id=route_id, outcome=outcome, count=calls, last_at_ms=at_ms)
+    key = {"hour_ms": at_ms - at_ms % HOUR_MS, "route_id": route_id, "outcome": outcome}
+    hour, _ = CallHour.objects.get_or_create(**key, defaults={"count": 0})
+    CallHour.objects.filter(pk=hour.pk).update(count=hour.count + calls)
 
 
 def record(**changes: Any) -> Call:
@@ -47,6 +50,7 @@ def test_calls_are_added_up_by_steps() -> None:
     assert [span.refused for span in series["other"]] == [0, 0, 5]
     (whole,) = fetch_series(since_ms=since_ms, step_ms=3 * MINUTE_MS, steps=1)["ci"]
     assert (whole.accepted, whole.failed) == (7, 1)
+    assert [span.calls for span in fetch_totals(since_ms=since_ms, step_ms=MINUTE_MS, steps=3)] == [5, 0, 8]
     assert [span.calls for span in add_up(list(series.values()), 3)] == [5, 0, 8]
 
 

@@ -9,8 +9,10 @@ import json
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.http import HttpRequest
 from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
 
 from openclaw_webhooks.admin import call_export
 from openclaw_webhooks.models import Call
@@ -59,11 +61,46 @@ def test_a_file_is_narrowed_down_as_the_list_is() -> None:
     record(status=401, client="192.0.2.8", code=None)
     client = sign_in("view_call")
     assert [row["status"] for row in json.loads(read(client, "json", "?status=4"))] == [401]
-    assert [row["client"] for row in json.loads(read(client, "json", "?q=192.0.2.7"))] == ["192.0.2.7"]
+    assert [row["client"] for row in json.loads(read(client, "json", "?caller=192.0.2.7"))] == ["192.0.2.7"]
     assert json.loads(read(client, "json", "?route=none")) == []
     assert read(client, "csv", "?route=none").count("\n") == 1
     page = client.get(f"{LIST}?status=4").content.decode()
     assert f'href="{LIST}export/csv/?status=4"' in page
+
+
+@pytest.mark.django_db
+def test_a_file_says_beforehand_how_many_calls_it_will_hold() -> None:
+    for number in range(7):
+        record(number, status=401 if number < 3 else 200)
+    client = sign_in("view_call")
+    assert client.get(f"{LIST}export/csv/")["X-Total-Calls"] == "7"
+    assert client.get(f"{LIST}export/json/?status=4")["X-Total-Calls"] == "3"
+    page = client.get(LIST).content.decode()
+    assert "openclaw_webhooks/export.js" in page
+    assert 'data-name="webhook-calls.json"' in page
+
+
+@pytest.mark.django_db
+def test_every_page_of_a_file_is_read_from_an_index_on() -> None:
+    last = record(5)
+    page = call_export._fetch_page
+    with CaptureQueriesContext(connection) as queries:
+        page(Call.objects.all(), last)
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {queries[0]['sql']}")
+            plan = [str(line[-1]) for line in cursor.fetchall()]
+        assert plan == ["SEARCH openclaw_webhooks_call USING INDEX openclaw_call_time (at_ms<?)"]
+
+
+@pytest.mark.django_db
+def test_without_calls_the_list_says_how_to_make_one() -> None:
+    client = sign_in("view_call")
+    page = client.get(LIST).content.decode()
+    assert "curl -X POST http://testserver/hooks/ci" in page
+    assert "YOUR_SHARED_SECRET" in page
+    assert "ci-secret-of-the-tests" not in page
+    assert "curl" not in client.get(f"{LIST}?status=4").content.decode()
 
 
 @pytest.mark.django_db

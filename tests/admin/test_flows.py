@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext, override_settings
 
-from openclaw_webhooks.admin.tasks import TaskNode, build_tree
+from openclaw_webhooks.admin.task_tree import TaskNode, build_tree
 from openclaw_webhooks.conf.settings import BRIDGE_ENGINE
 from openclaw_webhooks.models import Flow, Task
 from tests.admin.builders import build_flow, build_task, sign_in
@@ -34,6 +36,31 @@ def test_a_flow_is_listed_with_its_session_and_filtered_by_status() -> None:
     assert "Running one" not in waiting
 
 
+def test_flows_are_filtered_by_age_session_and_controller() -> None:
+    now_ms = int(time.time() * 1000)
+    build_flow(goal="New one", created_at_ms=now_ms - 60_000, session_key="agent:ops:ci", controller_id="c" * 100)
+    build_flow(goal="Old one", created_at_ms=now_ms - 9 * 86_400_000, controller_id="webhooks/zapier")
+
+    def listed(query: str) -> set[str]:
+        response = sign_in("view_flow").get(f"{FLOWS}?{query}")
+        assert response.status_code == 200
+        return {flow.goal for flow in response.context["cl"].result_list}
+
+    assert listed("age=1h") == listed("age=7d") == {"New one"}
+    assert listed("age=older-7d") == {"Old one"}
+    assert listed("age=older-30d") == set()
+    assert listed("age=odd") == {"New one", "Old one"}
+    assert listed("session=agent:ops:ci") == {"New one"}
+    assert listed("controller=webhooks/zapier") == {"Old one"}
+    assert listed(f"controller={'c' * 100}") == {"New one"}
+    assert listed("session=agent:ops:ci&status=running&age=1d") == {"New one"}
+    assert listed("session=agent:ops:ci&controller=webhooks/zapier") == set()
+    page = fetch(FLOWS)
+    for choice in ("?session=agent%3Aops%3Aci", "?controller=webhooks%2Fzapier", f"?controller={'c' * 100}"):
+        assert choice in page, choice
+    assert "?session=agent%3Anone" in fetch(f"{FLOWS}?session=agent:none")
+
+
 def test_search_takes_a_whole_flow_id() -> None:
     wanted, other = build_flow(goal="Wanted"), build_flow(goal="Other")
     page = fetch(f"{FLOWS}?q={wanted.flow_id}")
@@ -58,13 +85,13 @@ def test_a_flow_that_is_not_here_leads_back_with_a_message() -> None:
     assert "exist" in response.content.decode()
 
 
-def test_with_the_bridge_the_pages_say_where_flows_are() -> None:
-    said = "openclaw tasks flow list"
-    assert said not in fetch(FLOWS)
-    bridged = {"ENGINE": BRIDGE_ENGINE, "BRIDGE_URL": "unix:///run/none.sock"}
+def test_with_the_bridge_tasks_are_said_to_be_elsewhere() -> None:
+    said = "keeps its flows and tasks elsewhere"
+    assert said not in fetch(TASKS)
+    bridged = {"ENGINE": BRIDGE_ENGINE, "BRIDGE_URL": "unix:///run/none.sock", "ROUTES": {}}
     with override_settings(OPENCLAW_WEBHOOKS=bridged):
-        assert fetch(FLOWS).count(said) == 1
         assert fetch(TASKS).count(said) == 1
+        assert fetch(f"{FLOWS}left-over/").count(said) == 1
 
 
 def test_long_json_is_cut_and_short_json_is_whole() -> None:

@@ -44,7 +44,7 @@ def ref(name: str) -> dict[str, str]:
 
 
 def row_of(page: str, route_id: str) -> str:
-    rows = re.findall(r"<tr>.*?</tr>", page)
+    rows = re.findall(r"<article .*?</article>", page)
     return next(row for row in rows if f">{route_id}</a>" in row)
 
 
@@ -138,7 +138,7 @@ def test_the_numbers_of_the_last_hour_and_day() -> None:
     lost.add(build_record(started_at_ms=now_ms), room=0)
     write_batch(connection, lost)
     page = fetch()
-    hour, day = re.findall(r'<td data-label="Last (?:hour|24 hours)">(.*?)</td>', row_of(page, "zapier"))
+    hour, day = re.findall(r'<figure data-label="Last (?:hour|24 hours)">(.*?)</figure>', row_of(page, "zapier"))
     assert "4 calls" in hour
     assert "3 accepted" in hour
     assert "1 not recorded" in hour
@@ -169,6 +169,18 @@ def test_the_scope_of_the_limits_is_named() -> None:
     assert "Request limits hold over this machine" in fetch()
 
 
+def test_limits_that_only_one_process_counts_are_said_not_to_be_shared() -> None:
+    settings = {
+        "ROUTES": {"ci": build_route(), "off": build_route(enabled=False)},
+        "LIMIT_STORE": "openclaw_webhooks.guards.limits.process_memory.ProcessMemoryStore",
+    }
+    page = fetch(settings=settings)
+    assert "Request limits are not shared: they hold over this process only" in page
+    assert "limits not shared" in row_of(page, "ci")
+    assert "limits not shared" not in row_of(page, "off")
+    assert "limits not shared" not in fetch()
+
+
 def test_the_number_of_queries_grows_with_neither_routes_nor_calls() -> None:
     client = sign_in("view_call")
     counts = []
@@ -178,7 +190,7 @@ def test_the_number_of_queries_grows_with_neither_routes_nor_calls() -> None:
         with override_settings(OPENCLAW_WEBHOOKS={"ROUTES": routes}), CaptureQueriesContext(connection) as queries:
             assert client.get(PAGE).status_code == 200
         counts.append(len(queries))
-    assert counts[0] == counts[1] <= 11
+    assert counts[0] == counts[1] <= 13
 
 
 def test_the_page_is_in_the_list_of_those_who_may_view_calls() -> None:

@@ -17,6 +17,8 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.compare import Comparison, Plan
 from benchmarks.loadgen import Figure, Load, LoadFailed, LoadGenerator, Target
+from benchmarks.overhead import KINDS, WATCHES, Figures
+from benchmarks.pages import PAGES
 from benchmarks.processes import Usage, list_tree, read_cpu_seconds, read_usage
 from benchmarks.report import draw_comparison, format_comparison
 from benchmarks.soak import Sample, Soak
@@ -193,6 +195,33 @@ def test_size_asks_stores_turn_about(tmp_path: Path) -> None:
     assert small["ratios"]["get"] == 1
     assert large["size"] == {"flows": 30, "calls": 60}
     assert set(large["medians_us"]) == {"create", "get", "latest", "summary", "calls page", "routes page", "flows page"}
+
+
+def test_overhead_compares_ways_of_watching(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--output", str(tmp_path), "overhead", "--rounds", "1", "--repeat", "3"])
+    measured = json.loads((tmp_path / "overhead.json").read_text())["measured"]
+    assert set(measured) == {"time_us", "thread_us", "cpu_us"}
+    assert all(len(rounds) == 1 for found in measured.values() for kinds in found.values() for rounds in kinds.values())
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("|")[1].strip() for line in lines[2:6]] == list(WATCHES)
+
+
+def test_the_bound_is_for_records_and_metrics() -> None:
+    def figures(share: float) -> Figures:
+        found = {watch: {kind: [100.0 * (1 if watch == WATCHES[0] else share)] for kind in KINDS} for watch in WATCHES}
+        return Figures(time_us=found, thread_us=found, cpu_us=found)
+
+    assert figures(1.05).is_within_bound
+    assert not figures(1.06).is_within_bound
+
+
+def test_pages_asks_every_page_of_both_stores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--flows", "200", "--calls", "200", "--rounds", "1"]
+    main(["--output", str(tmp_path), "pages", *arguments])
+    measured = json.loads((tmp_path / "pages.json").read_text())["measured"]
+    assert {one["page"] for one in measured} == set(PAGES)
+    assert all(one["empty_ms"] > 0 for one in measured)
+    assert "calls ?status=2" in capsys.readouterr().out
 
 
 def test_soak_ends_with_a_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,8 +34,9 @@ class Pages:
         self.browser.delete_all_cookies()
         self.open("/admin/login/")
         self.browser.find_element(By.NAME, "username").send_keys("alice")
-        self.browser.find_element(By.NAME, "password").send_keys(PASSWORD)
-        self.click("Log in")
+        before = self.browser.find_element(By.TAG_NAME, "html")
+        self.browser.find_element(By.NAME, "password").send_keys(f"{PASSWORD}\n")
+        WebDriverWait(self.browser, 20).until(staleness_of(before))
 
     def open(self, path: str, *, width: int = 1280) -> str:
         """Open a page and return its text."""
@@ -80,6 +81,13 @@ class Pages:
             time.sleep(0.3)
         return text
 
+    def wait_until(self, is_so: Callable[[], bool], seconds: float = 20) -> None:
+        """Wait for something on the page, or beside it."""
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            assert time.monotonic() < deadline, self.text
+            time.sleep(0.1)
+
     def take_console_errors(self) -> list[str]:
         """Return what the browser complained of since the last call."""
         log: list[dict[str, Any]] = self.browser.get_log("browser")  # type: ignore[no-untyped-call]
@@ -105,11 +113,19 @@ class Pages:
             if fault["impact"] in ("serious", "critical") and fault["id"] not in _NOT_OURS
         ]
 
+    def prefer(self, scheme: str) -> None:
+        """Prefer ``light`` or ``dark``, as a person sets it in the system."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
     def photograph(self, name: str) -> Path | None:
-        """Keep a picture of the page where ``OPENCLAW_WEBHOOKS_PICTURES`` names a folder."""
+        """Keep a picture of the page, its first 1400 pixels, where ``OPENCLAW_WEBHOOKS_PICTURES`` names a folder."""
         folder = os.environ.get("OPENCLAW_WEBHOOKS_PICTURES")
         if not folder:
             return None
+        size = self.browser.get_window_size()
+        height = min(1400, int(self.browser.execute_script("return document.documentElement.scrollHeight")) + 150)
+        self.browser.set_window_size(size["width"], height)
         path = Path(folder) / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         self.browser.save_screenshot(str(path))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from openclaw_webhooks.calls.batch import OWN_ROWS, Batch
 from openclaw_webhooks.calls.record import CallRecord, Step
 from openclaw_webhooks.calls.writer import outcome_of, write_batch
-from openclaw_webhooks.models import Call, CallMinute, Outcome
+from openclaw_webhooks.models import Call, CallHour, CallMinute, Outcome
 from tests.calls.builders import NOON_MS, build_record, build_refusal, count_minutes, count_rows
 
 
@@ -92,6 +92,11 @@ def test_the_minutes_count_every_call_by_its_outcome() -> None:
         (NOON_MS, "lost", 1, NOON_MS + 3),
         (NOON_MS, "refused", 1, NOON_MS),
         (NOON_MS + 60_000, "failed", 1, NOON_MS + 61_000),
+    ]
+    hours = CallHour.objects.order_by("outcome").values_list("hour_ms", "outcome", "count")
+    assert list(hours) == [
+        (NOON_MS - NOON_MS % 3_600_000, outcome, count)
+        for outcome, count in (("accepted", 4), ("failed", 2), ("gone", 1), ("lost", 1), ("refused", 1))
     ]
 
 

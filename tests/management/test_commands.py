@@ -133,10 +133,3 @@ def test_follow_prints_a_call_when_it_is_recorded(server: Server, config: Path) 
 def test_a_table_is_aligned_and_no_cell_breaks_its_line() -> None:
     table = format_table(("a", "b"), [("long cell", None), ("x\ny\x1b[31m", "")])
     assert table.splitlines() == ["a             b", "long cell     -", "x\\ny\\x1b[31m  -"]
-
-
-def test_the_documentation_lists_every_command() -> None:
-    page = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
-    folder = ROOT / "openclaw_webhooks/management/commands"
-    for command in folder.glob("webhooks_*.py"):
-        assert f"| `{command.stem}" in page, command.stem

@@ -85,6 +85,41 @@ def test_a_file_that_cannot_take_it_is_left_alone(text: str, pointer: str, why: 
     assert path.read_text() == text
 
 
+@pytest.mark.parametrize(
+    ("reference", "mode", "why"),
+    [("ci", "json", "JSON pointer"), ("/", "json", None), ("other", "singleValue", 'is "value"')],
+)
+def test_a_reference_that_can_never_resolve_stores_nothing(
+    reference: str, mode: str, why: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "secrets.json"
+    settings = build_settings(path, file_ref(reference), mode=mode)
+    if why is None:
+        made = run(settings, "webhooks_secret", "ci").split()[-1]
+        assert resolves_to(settings) == made
+        return
+    with pytest.raises(CommandError, match=why):
+        run(settings, "webhooks_secret", "ci")
+    assert not path.exists()
+
+
+def test_a_link_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text("{}")
+    (tmp_path / "secrets.json").symlink_to(tmp_path / "real.json")
+    with pytest.raises(CommandError, match="symbolic link"):
+        run(build_settings(tmp_path / "secrets.json", file_ref("/ci")), "webhooks_secret", "ci")
+    assert (tmp_path / "real.json").read_text() == "{}"
+
+
+def test_what_was_stored_and_does_not_resolve_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "secrets.json"
+    settings = build_settings(path, file_ref("/ci"))
+    settings["SECRETS"]["providers"]["vault"]["maxBytes"] = 10
+    with pytest.raises(CommandError, match="larger than 10 bytes") as told:
+        run(settings, "webhooks_secret", "ci")
+    assert json.loads(path.read_text())["ci"] not in str(told.value)
+
+
 def test_a_secret_that_is_kept_elsewhere_is_told_how(tmp_path: Path) -> None:
     env = {"source": "env", "provider": "default", "id": "CI_HOOK_SECRET"}
     assert "CI_HOOK_SECRET=" in run(build_settings(tmp_path / "x", env), "webhooks_secret", "ci")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from io import StringIO
 
 import pytest
@@ -8,6 +9,7 @@ from django.db import connection
 
 from openclaw_webhooks.engines.embedded import EmbeddedEngine
 from openclaw_webhooks.engines.records import TaskRuntime, TaskStatus
+from openclaw_webhooks.management.progress import Progress
 from openclaw_webhooks.models import Call, Flow
 from tests.contract.builders import create, run
 
@@ -38,6 +40,40 @@ def test_it_prunes_flows_and_calls() -> None:
     assert prune("--dry-run") == said
     assert prune("--batch-size", "1") == "TaskFlows cancelled: 1, deleted: 1 with 1 tasks. Calls deleted: 1.\n"
     assert prune() == "TaskFlows cancelled: 0, deleted: 0 with 0 tasks. Calls deleted: 0.\n"
+
+
+def test_numbers_for_scripts() -> None:
+    fill()
+    told = json.loads(prune("--json"))
+    assert told == {"dry_run": False, "cancelled_flows": 1, "deleted_flows": 1, "deleted_tasks": 1, "deleted_calls": 1}
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_is_drawn_to_its_end_on_a_terminal_and_nowhere_else() -> None:
+    fill()
+    drawn, piped = Terminal(), StringIO()
+    call_command("webhooks_prune", "--batch-size", "1", stdout=StringIO(), stderr=drawn)
+    assert "3 of 3" in drawn.getvalue()
+    assert "100%" in drawn.getvalue()
+    assert drawn.getvalue().endswith("\r\033[K"), "the bar is taken away"
+    fill()
+    call_command("webhooks_prune", stdout=StringIO(), stderr=piped)
+    assert piped.getvalue() == ""
+
+
+def test_a_bar_says_how_long_it_takes_and_spares_the_terminal() -> None:
+    drawn, now = Terminal(), [0.0]
+    progress = Progress(drawn, 1000, clock=lambda: now[0])
+    for step in range(1, 501):
+        now[0] = step * 0.01
+        progress.advance(1)
+    assert 45 <= drawn.getvalue().count("\r") <= 55
+    assert drawn.getvalue().rpartition("\r")[2].startswith("[##############")
+    assert "5 s left" in drawn.getvalue()
 
 
 def test_other_days() -> None:

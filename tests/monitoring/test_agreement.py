@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.live import LIVE, SECRET, Door, Server, serve
+from tests.live import LIVE, SECRET, Door, Server, manage, serve
 from tests.monitoring.scraping import TOKEN, WATCHED, ask, parse_metrics, sum_of
 
 WORKERS = 2
@@ -80,24 +81,41 @@ def count_rows(server: Server) -> dict[int, int]:
     return dict(query(server, "SELECT status, SUM(count) FROM openclaw_webhooks_call GROUP BY status"))
 
 
-def count_minutes(server: Server) -> int:
-    return int(query(server, "SELECT COALESCE(SUM(count), 0) FROM openclaw_webhooks_callminute")[0][0])
+def count_minutes(server: Server) -> dict[str, int]:
+    """Return what the admin's numbers are made of."""
+    return dict(query(server, "SELECT outcome, SUM(count) FROM openclaw_webhooks_callminute GROUP BY outcome"))
+
+
+def outcomes_of(answered: Counter[int]) -> dict[str, int]:
+    """Return what the numbers by outcome must be; a 404 of these bodies is the engine's answer."""
+    counted: Counter[str] = Counter()
+    for status, count in answered.items():
+        counted["refused" if status in (400, 401, 429) else "failed" if status >= 500 else "accepted"] += count
+    return dict(counted)
+
+
+def check_agreement(server: Server, answered: Counter[int]) -> None:
+    """Compare what callers were told with the metrics, the rows, and the numbers of the admin and of the command."""
+    eventually(dict(answered), lambda: count_metrics(server))
+    eventually(dict(answered), lambda: count_rows(server))
+    eventually(outcomes_of(answered), lambda: count_minutes(server))
+    environ = {"OPENCLAW_CONFIG_PATH": str(server.data_dir.parent / "openclaw.json")}
+    (route,) = json.loads(manage(server.data_dir, "webhooks_routes", "--json", environ=environ)[1])["routes"]
+    told = {name: route[f"{name}_hour"] for name in ("calls", "refused", "failed")}
+    expected = outcomes_of(answered)
+    assert told == {"calls": answered.total(), "refused": expected["refused"], "failed": expected.get("failed", 0)}
 
 
 def test_all_three_agree_and_a_killed_worker_takes_no_number_back(server: Server) -> None:
     answered = send(server, REQUESTS, seed=1)
     assert len(answered) >= 5, answered
-    eventually(dict(answered), lambda: count_metrics(server))
-    eventually(dict(answered), lambda: count_rows(server))
-    eventually(answered.total(), lambda: count_minutes(server))
+    check_agreement(server, answered)
 
     killed = server.workers()[0]
     os.kill(killed, signal.SIGKILL)
     eventually(True, lambda: len(server.workers()) == WORKERS and killed not in server.workers())
     answered += send(server, REQUESTS // 5, seed=2)
-    eventually(dict(answered), lambda: count_metrics(server))
-    eventually(dict(answered), lambda: count_rows(server))
-    eventually(answered.total(), lambda: count_minutes(server))
+    check_agreement(server, answered)
 
 
 def test_every_histogram_counts_every_call_of_its_own(server: Server) -> None:

@@ -74,7 +74,7 @@ def test_each_cause_says_what_to_do() -> None:
         causes[name] = str(caught.value)
     assert "routes.ci.secret: is required. Correct them and restart" in causes["configuration"]
     assert "Look at the limits store" in causes["limits"]
-    assert "cannot connect to http://127.0.0.1:1 Look at its Gateway" in causes["engine"]
+    assert "cannot connect to http://127.0.0.1:1. Look at its Gateway: start it" in causes["engine"]
 
 
 @pytest.mark.django_db

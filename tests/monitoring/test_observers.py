@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 
+from openclaw_webhooks.call_context import call_context
 from openclaw_webhooks.calls.observation import CallObservation
 from openclaw_webhooks.calls.record import CallRecord, Step
 from openclaw_webhooks.conf.monitoring import CallLog
 from openclaw_webhooks.monitoring.call_log import CallLogger
 from openclaw_webhooks.monitoring.call_signals import send_signals
 from openclaw_webhooks.monitoring.floods import FREE_LINES, WINDOW_SECONDS, FloodFilter
+from openclaw_webhooks.monitoring.request_ids import RequestIdFilter
 from openclaw_webhooks.signals import call_finished, call_refused
 from project.log_lines import JsonFormatter, KeyValueFormatter
 from tests.calls.builders import build_record, build_refusal
@@ -61,7 +63,7 @@ def test_the_fault_of_one_observer_is_logged_and_costs_no_other_its_calls(caplog
     ("which", "levels"),
     [
         (CallLog.ALL, [logging.INFO, logging.INFO, logging.INFO, logging.ERROR]),
-        (CallLog.REFUSED, [logging.INFO, logging.ERROR]),
+        (CallLog.REFUSED, [logging.INFO, logging.INFO, logging.ERROR]),
     ],
 )
 def test_a_call_is_logged_at_the_level_that_fits(
@@ -113,6 +115,17 @@ def test_a_flood_of_refusals_is_folded_by_caller_and_accepted_calls_never_are() 
     last = build_log_record("%s", "x", call=refusal)
     assert floods.filter(last)
     assert f"repeated={50 - FREE_LINES}" in KeyValueFormatter().format(last)
+
+
+def test_what_is_logged_for_a_call_has_its_request_id() -> None:
+    record = build_log_record("a canceller failed")
+    with call_context("route ci", request_id="request-7"):
+        assert RequestIdFilter().filter(record)
+    assert "request_id=request-7 message=" in KeyValueFormatter().format(record)
+    assert json.loads(JsonFormatter().format(record))["request_id"] == "request-7"
+    other = build_log_record("started")
+    assert RequestIdFilter().filter(other)
+    assert "request_id" not in KeyValueFormatter().format(other) + JsonFormatter().format(other)
 
 
 @pytest.mark.django_db

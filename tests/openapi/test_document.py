@@ -94,13 +94,13 @@ def test_it_joins_a_projects_own_document() -> None:
 
 
 def test_the_command_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("webhooks_schema", "--skip-checks")
+    call_command("webhooks_schema")
     assert json.loads(capsys.readouterr().out)["paths"].keys() == {"/plugins/webhooks/zapier", "/hooks/ci"}
-    call_command("webhooks_schema", "--file", str(tmp_path / "s.json"), "--route", "ci", "--skip-checks")
+    call_command("webhooks_schema", "--file", str(tmp_path / "s.json"), "--route", "ci")
     assert json.loads((tmp_path / "s.json").read_text())["paths"].keys() == {"/hooks/ci"}
     for wrong, told in [(("--route", "nowhere"), "nowhere"), (("--file", str(tmp_path / "no" / "s")), "No such file")]:
         with pytest.raises(CommandError, match=told):
-            call_command("webhooks_schema", *wrong, "--skip-checks")
+            call_command("webhooks_schema", *wrong)
 
 
 @pytest.fixture

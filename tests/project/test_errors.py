@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import IntegrityError, OperationalError
+from django.db import DatabaseError, IntegrityError, OperationalError
 from django.http import HttpRequest
 
 from project.errors import serve_error
@@ -13,6 +13,7 @@ from project.errors import serve_error
     ("error", "status", "text"),
     [
         (OperationalError("could not connect to db.internal as bob"), 503, "DATABASE_URL"),
+        (DatabaseError("file is not a database"), 503, "is whole"),
         (IntegrityError("x"), 500, "Server Error"),
         (ValueError("x"), 500, "Server Error"),
     ],

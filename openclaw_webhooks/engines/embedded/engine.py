@@ -13,7 +13,7 @@ from openclaw_webhooks.engines.embedded.cancellation import CancelAction
 from openclaw_webhooks.engines.embedded.cancellers import Cancellers, default_cancellers
 from openclaw_webhooks.engines.embedded.database import Database
 from openclaw_webhooks.engines.embedded.flows import FlowActions
-from openclaw_webhooks.engines.embedded.retention import Pruned, prune_flows
+from openclaw_webhooks.engines.embedded.retention import NoteProgress, Pruned, prune_flows
 
 _CAPABILITIES: Final = EngineCapabilities(reports_tasks=True, prunes=True, keeps_history=True, keeps_whole_numbers=True)
 
@@ -80,11 +80,22 @@ class EmbeddedEngine:
         """Return the flows of one session."""
         return EmbeddedSession(self._resources, session_key)
 
-    def prune(self, *, keep_ms: int, batch_size: int, is_dry: bool = False) -> Pruned:
+    def prune(
+        self,
+        *,
+        keep_ms: int,
+        batch_size: int,
+        is_dry: bool = False,
+        note_progress: NoteProgress = lambda _done: None,
+    ) -> Pruned:
         """Delete flows that ended more than ``keep_ms`` ago, and complete pending cancellations, over all sessions.
+
+        ``note_progress`` is told after each transaction how many flows more are done with.
 
         Raises:
             django.db.Error: The database refused; what was pruned before stays pruned.
             PersistFailed: As above, while a cancellation was completed.
         """
-        return prune_flows(self._resources, keep_ms=keep_ms, batch_size=batch_size, is_dry=is_dry)
+        return prune_flows(
+            self._resources, keep_ms=keep_ms, batch_size=batch_size, is_dry=is_dry, note_progress=note_progress
+        )

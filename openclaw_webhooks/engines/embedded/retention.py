@@ -8,9 +8,10 @@ Source: contract.md section 6.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 from django.db import transaction
 from django.db.backends.utils import CursorWrapper
@@ -31,7 +32,13 @@ class Pruned:
     deleted_tasks: int
 
 
-def prune_flows(resources: Resources, *, keep_ms: int, batch_size: int, is_dry: bool) -> Pruned:
+NoteProgress: TypeAlias = Callable[[int], object]
+"""Told how many flows more are done with."""
+
+
+def prune_flows(
+    resources: Resources, *, keep_ms: int, batch_size: int, is_dry: bool, note_progress: NoteProgress
+) -> Pruned:
     """Cancel what only waits to be cancelled, then delete what ended more than ``keep_ms`` ago.
 
     A flow with an active child is left alone by both.
@@ -41,6 +48,7 @@ def prune_flows(resources: Resources, *, keep_ms: int, batch_size: int, is_dry: 
         keep_ms: How long a finished flow is kept, in milliseconds.
         batch_size: How many flows one transaction deletes at most, at least 1.
         is_dry: Whether to count only.
+        note_progress: Called after each transaction.
     """
     cancellable = _without_active_tasks(resources).filter(
         cancel_requested_at_ms__isnull=False, ended_at_ms__isnull=True, sync_mode="managed"
@@ -51,11 +59,11 @@ def prune_flows(resources: Resources, *, keep_ms: int, batch_size: int, is_dry: 
     if is_dry:
         tasks = Task.objects.using(resources.database.using).filter(parent_flow__in=expired).count()
         return Pruned(cancellable.count(), expired.count(), tasks)
-    cancelled = sum(
-        _Canceller(resources, session_key).finish(flow_id)
-        for flow_id, session_key in _page(cancellable, batch_size=batch_size)
-    )
-    deleted_flows, deleted_tasks = _delete(resources, expired, batch_size=batch_size)
+    cancelled = 0
+    for flow_id, session_key in _page(cancellable, batch_size=batch_size):
+        cancelled += _Canceller(resources, session_key).finish(flow_id)
+        note_progress(1)
+    deleted_flows, deleted_tasks = _delete(resources, expired, batch_size=batch_size, note_progress=note_progress)
     return Pruned(cancelled, deleted_flows, deleted_tasks)
 
 
@@ -72,7 +80,9 @@ def _page(flows: QuerySet[Flow], *, batch_size: int) -> Iterator[tuple[str, str]
         yield from ((flow_id, session_key) for _, flow_id, session_key in page)
 
 
-def _delete(resources: Resources, expired: QuerySet[Flow], *, batch_size: int) -> tuple[int, int]:
+def _delete(
+    resources: Resources, expired: QuerySet[Flow], *, batch_size: int, note_progress: NoteProgress
+) -> tuple[int, int]:
     """Delete batch after batch; the rows of a batch are held first, so that none is reopened meanwhile."""
     using, flows, tasks = resources.database.using, 0, 0
     while True:
@@ -84,6 +94,7 @@ def _delete(resources: Resources, expired: QuerySet[Flow], *, batch_size: int) -
         if not keys:
             return flows, tasks
         flows, tasks = flows + deleted_flows, tasks + deleted_tasks
+        note_progress(deleted_flows)
 
 
 class _Canceller(Bound):

@@ -7,10 +7,10 @@ import json
 import time
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError
+from django.core.management.base import CommandParser
 from django.db.models import QuerySet
 
+from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.output import format_moment, format_table
 from openclaw_webhooks.models import Call
 
@@ -29,7 +29,7 @@ _HEADERS: Final = ("time", "route", "action", "status", "code", "refused by", "c
 _POLL_SECONDS: Final = 1.0
 
 
-class Command(BaseCommand):
+class Command(WebhooksCommand):
     """Reads the record of calls, which is half a second behind."""
 
     help = "Print recorded calls, oldest first. Ctrl-C ends --follow."
@@ -51,8 +51,6 @@ class Command(BaseCommand):
             while options["follow"]:
                 time.sleep(_POLL_SECONDS)
                 last_id = self._print(_fetch_after(calls, last_id), options, headed=False) or last_id
-        except DatabaseError as error:
-            raise CommandError(f"The calls cannot be read: {type(error).__name__}.") from error
         except KeyboardInterrupt:
             return
 

@@ -7,31 +7,38 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from openclaw_webhooks.calls.statistics import RouteNumbers
 from openclaw_webhooks.conf.configuration import Configuration, get_configuration
+from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.routes import build_resolver
+from openclaw_webhooks.monitoring.advice import Adviser
 from openclaw_webhooks.monitoring.health import Readiness, build_probes
 from openclaw_webhooks.overview import RouteRow, build_overview
 from openclaw_webhooks.runtime import get_runtime
-from openclaw_webhooks.secrets.refs import Secret, SecretRef
-
-_REMEDIES = {
-    "env": "Set the variable where the server is started, and restart it.",
-    "file": "Look at the file: it must be there, be the server's own or root's, and closed to others (chmod 600).",
-    "exec": "Run the provider's command by hand as the server's user, and see what it prints.",
-}
+from openclaw_webhooks.secrets.remedies import remedy_of
 
 
 class Verdict(NamedTuple):
-    """What was looked at; ``cause`` says what is wrong and what to do, empty where all is well."""
+    """What was looked at.
+
+    Attributes:
+        cause: What is wrong and what to do, empty where all is well.
+        note: What callers run into and what to do about it; no fault of this server.
+    """
 
     subject: str
     cause: str = ""
+    note: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Name how bad it is."""
+        return "fault" if self.cause else "note" if self.note else "ok"
 
 
-class Command(BaseCommand):
+class Command(WebhooksCommand):
     """Looks from this process: what the environment of the server has and this one lacks is reported too."""
 
     help = "Check configuration, database, limits, engine and the secret of one route or all. Exit status 1 on a fault."
@@ -49,12 +56,13 @@ class Command(BaseCommand):
         configuration = get_configuration()
         verdicts = [*_check_process(configuration), *_check_routes(configuration, options["route"])]
         if options["json"]:
-            told = [{"subject": each.subject, "ok": not each.cause, "cause": each.cause} for each in verdicts]
+            told = [{"ok": not each.cause, **each._asdict()} for each in verdicts]
             self.stdout.write(json.dumps(told, indent=2))
         else:
+            styles = {"ok": self.style.SUCCESS, "note": self.style.WARNING, "fault": self.style.ERROR}
             for each in verdicts:
-                mark = self.style.ERROR("fault") if each.cause else self.style.SUCCESS("ok   ")
-                self.stdout.write(f"{mark} {each.subject}{': ' * bool(each.cause)}{each.cause}")
+                text = each.cause or each.note
+                self.stdout.write(f"{styles[each.kind](f'{each.kind:5}')} {each.subject}{': ' * bool(text)}{text}")
         faults = sum(bool(each.cause) for each in verdicts)
         if faults:
             raise CommandError(f"{faults} fault{'s' * (faults > 1)} found.")
@@ -74,7 +82,8 @@ def _check_process(configuration: Configuration) -> Iterator[Verdict]:
 
 def _check_routes(configuration: Configuration, wanted: str | None) -> Iterator[Verdict]:
     numbers: dict[str, RouteNumbers] = {}
-    overview = build_overview(configuration, secrets=build_resolver(), limits_scope="", numbers=numbers)
+    resolver = build_resolver()
+    overview = build_overview(configuration, secrets=resolver, limits_scope="", numbers=numbers)
     rows = [row for row in overview.rows if wanted in (None, row.route_id)]
     if wanted is not None and not rows:
         known = ", ".join(row.route_id for row in overview.rows) or "none"
@@ -83,6 +92,10 @@ def _check_routes(configuration: Configuration, wanted: str | None) -> Iterator[
         yield Verdict("routes", f"None is configured in {overview.source}.")
     for row in rows:
         yield Verdict(f"route {row.route_id}", _find_cause(row))
+    serving = {row.route_id for row in rows if row.state == "serving"}
+    for advice in Adviser(configuration, resolver.statuses).advise():
+        if advice.route_id in serving:  # of the others everything is said
+            yield Verdict(f"calls of {advice.route_id}", note=advice.text)
 
 
 def _find_cause(row: RouteRow) -> str:
@@ -93,8 +106,4 @@ def _find_cause(row: RouteRow) -> str:
     status = row.secret_status
     if row.config is None or status is None or status.resolves:
         return ""
-    return f"every call gets 401, because its secret does not resolve: {status.reason}. {_remedy(row.config.secret)}"
-
-
-def _remedy(secret: Secret) -> str:
-    return _REMEDIES.get(secret.source, "") if isinstance(secret, SecretRef) else ""
+    return f"every call gets 401, because its secret does not resolve: {status.reason}. {remedy_of(row.config.secret)}"

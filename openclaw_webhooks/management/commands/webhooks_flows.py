@@ -6,13 +6,14 @@ import dataclasses
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from openclaw_webhooks.actions.names import to_wire_name
 from openclaw_webhooks.actions.values import Action, GetFlow, GetTaskSummary, ListFlows
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.engines.records import FlowRevision
 from openclaw_webhooks.exceptions import EngineError
+from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.output import format_moment, format_table
 from openclaw_webhooks.management.routes import find_route
 from openclaw_webhooks.runtime import get_runtime
@@ -24,7 +25,7 @@ _HISTORY_HEADERS = ("revision", "since", "status", "step", "changed by", "reques
 _HEADERS = ("flow", "status", "revision", "goal", "step", "updated")
 
 
-class Command(BaseCommand):
+class Command(WebhooksCommand):
     """Shows what a caller of the route would see, and no session key."""
 
     help = "List the flows that a route works on, or show one with its tasks counted."

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from openclaw_webhooks.conf.configuration import get_configuration
 from openclaw_webhooks.conf.location import resolve_config_path
@@ -19,11 +19,12 @@ from openclaw_webhooks.conf.settings import get_settings
 from openclaw_webhooks.gateway_setup.configuration import PLUGIN_FOLDER, add_plugin
 from openclaw_webhooks.gateway_setup.diagnosis import Verdict, diagnose
 from openclaw_webhooks.gateway_setup.files import NotWritten, copy_plugin, read_plain_json, replace_config
+from openclaw_webhooks.management.base import WebhooksCommand
 
 _STANDALONE_SETTINGS: Final = "project.settings"
 
 
-class Command(BaseCommand):
+class Command(WebhooksCommand):
     """Nothing is written without being asked for, and nothing is overwritten silently."""
 
     help = "Install this app's plugin into an OpenClaw Gateway, print the configuration it needs, or check the two."

@@ -6,10 +6,11 @@ import json
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from openclaw_webhooks.calls.statistics import fetch_route_numbers
 from openclaw_webhooks.conf.configuration import get_configuration
+from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.output import format_moment, format_table
 from openclaw_webhooks.management.routes import build_resolver
 from openclaw_webhooks.overview import RouteRow, build_overview
@@ -17,7 +18,7 @@ from openclaw_webhooks.overview import RouteRow, build_overview
 _HEADERS = ("route", "path", "state", "secret", "hour", "refused", "failed", "last call")
 
 
-class Command(BaseCommand):
+class Command(WebhooksCommand):
     """Resolves every secret once, exec providers included; prints no secret and no session key."""
 
     help = "List the configured routes with their state. Exit status 1 where one is faulty or has no secret."

@@ -7,12 +7,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from openclaw_webhooks.conf.configuration import get_configuration
+from openclaw_webhooks.management.base import WebhooksCommand
 
 
-class Command(BaseCommand):
+class Command(WebhooksCommand):
     """Holds neither secrets nor session keys, so it can be handed to whoever writes a client."""
 
     help = "Write the OpenAPI 3.1 document of every route that serves, as JSON."

@@ -7,12 +7,13 @@ import json
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from openclaw_webhooks.actions.schema import parse_action
 from openclaw_webhooks.actions.values import Fault
 from openclaw_webhooks.call_context import call_context
 from openclaw_webhooks.conf.routes import RouteConfig
+from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.routes import build_resolver, find_route
 from openclaw_webhooks.outcomes import envelope
 from openclaw_webhooks.services import perform
@@ -21,7 +22,7 @@ _DEFAULT_URL: Final = "http://127.0.0.1:8787"
 _PATIENCE_SECONDS: Final = 30
 
 
-class Command(BaseCommand):
+class Command(WebhooksCommand):
     """Over HTTP everything takes part: limits, secret, record. ``--direct`` asks the engine alone."""
 
     help = "Send an action to a route and print the answer. Exit status 1 where the answer is no 2xx."

@@ -1,0 +1,103 @@
+"""What an operator should know though the server is ready: callers with wrong secrets, at limits or in conflict.
+
+Told by the health page, the admin and ``webhooks_check``. It comes from the record of calls, so from all workers, and
+resolves a route's secret only where callers were just refused for it: a poll starts no provider that calls did not.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple, TypeAlias
+
+from django.db import Error, connections
+
+from openclaw_webhooks.calls.troubles import Trouble, fetch_troubles
+from openclaw_webhooks.conf.configuration import Configuration
+from openclaw_webhooks.secrets.refs import Secret
+from openclaw_webhooks.secrets.remedies import remedy_of
+from openclaw_webhooks.secrets.resolver import SecretStatus
+
+WINDOW_MINUTES: Final = 10
+FRESH_SECONDS: Final = 5.0
+PATIENCE_SECONDS: Final = 0.5
+
+ReadStatuses: TypeAlias = Callable[[Iterable[Secret]], Mapping[Secret, SecretStatus]]
+"""``SecretResolver.statuses``: whether secrets resolve now, and why not; never a value."""
+
+
+class Advice(NamedTuple):
+    """One sentence or two about a route: what is wrong and what to do. No secret, no session key."""
+
+    route_id: str
+    text: str
+
+
+class Adviser:
+    """Looks at the calls of the last minutes; blocks as long as the slowest secret's provider."""
+
+    def __init__(
+        self, configuration: Configuration, read_statuses: ReadStatuses, *, wall_clock: Callable[[], float] = time.time
+    ) -> None:
+        """Look at nothing yet. ``wall_clock`` returns Unix seconds."""
+        self._read_statuses, self._wall_clock = read_statuses, wall_clock
+        self._secret_of = {route.route_id: route.secret for route in configuration.routes}
+
+    def advise(self) -> list[Advice]:
+        """Return what there is to say; nothing where the record cannot be read, which the database's probe tells."""
+        try:
+            troubles = fetch_troubles(since_ms=int(self._wall_clock() * 1000) - WINDOW_MINUTES * 60_000)
+        except Error:
+            return []
+        refused = {trouble.last.route_id for trouble in troubles if trouble.is_authentication}
+        statuses = self._read_statuses({self._secret_of[name] for name in refused if name in self._secret_of})
+        return [Advice(each.last.route_id, f"{_count(each)}: {self._explain(each, statuses)}") for each in troubles]
+
+    def _explain(self, trouble: Trouble, statuses: Mapping[Secret, SecretStatus]) -> str:
+        secret = self._secret_of.get(trouble.last.route_id)
+        status = statuses.get(secret) if secret is not None and trouble.is_authentication else None
+        if secret is None or status is None or status.resolves:
+            return trouble.describe() or ""
+        return f"the route's secret {secret} does not resolve: {status.reason}. {remedy_of(secret)}"
+
+
+def _count(trouble: Trouble) -> str:
+    last = trouble.last
+    moment = datetime.fromtimestamp((last.last_at_ms or last.at_ms) / 1000, UTC)
+    return (
+        f"Route {last.route_id} answered {trouble.calls} call{'s' * (trouble.calls > 1)} of the last {WINDOW_MINUTES} "
+        f"minutes with {last.status}, the latest at {moment:%H:%M:%S} UTC from {last.client}"
+    )
+
+
+class LatestAdvice:
+    """Asks an adviser in a thread of its own, at most every five seconds, and never keeps a poll waiting for long."""
+
+    def __init__(self, fetch: Callable[[], Sequence[Advice]], *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Ask nobody yet."""
+        self._fetch, self._clock = fetch, clock
+        self._lock = threading.Lock()
+        self._asking: threading.Thread | None = None
+        self._found: Sequence[Advice] = ()
+        self._fresh_until = float("-inf")
+
+    def read(self) -> Sequence[Advice]:
+        """Return the latest advice; waits half a second at most for newer one."""
+        with self._lock:
+            if self._asking is None and self._clock() >= self._fresh_until:
+                self._asking = threading.Thread(target=self._ask, name="openclaw-webhooks-advice", daemon=True)
+                self._asking.start()
+            asking = self._asking
+        if asking is not None:
+            asking.join(PATIENCE_SECONDS)
+        return self._found
+
+    def _ask(self) -> None:
+        try:
+            self._found = self._fetch()
+        finally:
+            connections.close_all()
+            with self._lock:
+                self._fresh_until, self._asking = self._clock() + FRESH_SECONDS, None
