@@ -43,7 +43,7 @@ docs: $(VENV)/docs.stamp
 
 # The admin's pages as the browser tests see them; needs Chromium.
 pictures: $(VENV)/test.stamp
-	OPENCLAW_WEBHOOKS_PICTURES=docs/pictures $(BIN)/python -m pytest -q tests/browser -k complains
+	OPENCLAW_WEBHOOKS_PICTURES=docs/pictures $(BIN)/python -m pytest -q tests/browser -k "complains and 1280 and light"
 
 # Both need a C compiler; bench also npm, for the Gateways, which it installs into ~/.cache (or BENCH_DIR) once.
 bench: $(VENV)/test.stamp

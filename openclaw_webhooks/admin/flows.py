@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 
@@ -34,7 +35,7 @@ _URL = "admin:openclaw_webhooks_flow"
 class FlowAdmin(EmbeddedRowsAdmin):
     """Flows, newest first. The address of one takes its flow id, so that calls can link to it unread."""
 
-    list_display = ("short_id", "state", "short_goal", "session_key", "controller", "created", "updated")
+    list_display = ("short_id", "state", "short_goal", "owner", "updated")
     list_filter = (FlowStatusFilter, AgeFilter, SessionFilter, ControllerFilter)
     search_fields = ("=flow_id",)
     search_help_text = "A whole flow id."
@@ -133,10 +134,11 @@ class FlowAdmin(EmbeddedRowsAdmin):
         """Return the goal, cut."""
         return Truncator(flow.goal).chars(80)
 
-    @admin.display(description="controller")
-    def controller(self, flow: Flow) -> str:
-        """Return the controller, cut: a caller may name a long one."""
-        return Truncator(flow.controller_id or NOTHING).chars(40)
+    @admin.display(description="owner")
+    def owner(self, flow: Flow) -> SafeString:
+        """Return the session and the controller, cut: a caller may name a long one."""
+        controller = Truncator(flow.controller_id or NOTHING).chars(40)
+        return format_html('<span>{}</span> <span class="ow-quiet">{}</span>', flow.session_key, controller)
 
     @admin.display(description="updated")
     def updated(self, flow: Flow) -> str:

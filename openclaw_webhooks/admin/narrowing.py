@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 
-LOOKED_AT_MOST: Final = 10_000
+LOOKED_AT_MOST: Final = 5000
 LISTED_AT_MOST: Final = 5000
 
 
