@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 
-import { buildHead } from "../../openclaw_webhooks/gateway/lib/passage.js";
+import { Passage, buildHead } from "../../openclaw_webhooks/gateway/lib/passage.js";
 import { createProxy } from "../../openclaw_webhooks/gateway/lib/proxy.js";
 
 const TOKEN = "a-host-token-of-the-tests";
@@ -206,4 +206,27 @@ test("an answer without a body, one to HEAD and one in chunks are passed back", 
     setTimeout(() => res.end("two"), 20);
   };
   assert.equal((await ask({ path: "/hook" }, "{}")).text, "one two");
+});
+
+test("what could not be written whole goes once more, on a new connection; what may have arrived does not", () => {
+  const connect = () => {
+    const made = { written: "", expect() {}, destroy() {}, socket: { write: (text) => (made.written += text) } };
+    return made;
+  };
+  const begin = () => {
+    const [kept, anew, ended] = [connect(), connect(), []];
+    const req = { method: "POST", complete: true, headers: {}, read: () => Buffer.from("{}") };
+    const parts = { req, res: { once() {} }, connection: kept, connectAnew: () => anew, end: (error) => ended.push(error.syscall) };
+    const passage = new Passage(parts);
+    passage.send("HEAD ");
+    return { passage, anew, ended };
+  };
+  const broken = begin();
+  broken.passage.onError({ syscall: "write", code: "EPIPE" });
+  assert.deepEqual([broken.anew.written, broken.ended], ["HEAD {}", []]);
+  broken.passage.onError({ syscall: "write", code: "EPIPE" });
+  assert.deepEqual([broken.anew.written, broken.ended], ["HEAD {}", ["write"]]);
+  const lost = begin();
+  lost.passage.onError({ syscall: "read", code: "ECONNRESET" });
+  assert.deepEqual([lost.anew.written, lost.ended], ["", ["read"]]);
 });

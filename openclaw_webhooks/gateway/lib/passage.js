@@ -68,12 +68,18 @@ export class Passage {
   #isWhole = false;
   #staysOpen = false;
   #held;
+  #sendAgain;
 
-  /** `end(error)` is called once: with what went wrong before there was an answer, or with nothing. */
-  constructor({ req, res, connection, end }) {
+  /**
+   * @param {object} parts
+   * @param {object} parts.connection One of upstream.js, perhaps kept; `connectAnew()` makes another.
+   * @param {(error?: Error) => void} parts.end Called with what went wrong before there was an answer, or with nothing.
+   */
+  constructor({ req, res, connection, connectAnew, end }) {
     this.req = req;
     this.res = res;
     this.connection = connection;
+    this.connectAnew = connectAnew;
     this.end = end;
     this.isChunked = isChunked(req);
     connection.expect(req.method, this);
@@ -82,7 +88,11 @@ export class Passage {
 
   /** Send the head, and with it a body that is there already; one that is not follows as it comes. */
   send(head) {
-    if (this.req.complete) return this.#sendWhole(head, this.req.read() ?? NOTHING);
+    if (this.req.complete) {
+      const body = this.req.read() ?? NOTHING;
+      this.#sendAgain = () => this.#sendAnew(head, body);
+      return this.#sendWhole(head, body);
+    }
     this.connection.socket.write(head, "latin1");
     this.req.on("data", this.#sendPiece);
     return this.req.once("end", () => {
@@ -125,8 +135,17 @@ export class Passage {
 
   onError(error) {
     if (this.#isWhole) return; // The server need not read a body that it has refused.
+    if (!this.#isAnswered && error.syscall === "write" && this.#sendAgain) return this.#sendAgain();
     if (this.#isAnswered) this.res.destroy();
     this.end(this.#isAnswered ? undefined : error);
+  }
+
+  /** Once more, on a new connection: the kept one had ended, and what could not be written whole cannot have acted. */
+  #sendAnew(head, body) {
+    this.#sendAgain = undefined;
+    this.connection = this.connectAnew();
+    this.connection.expect(this.req.method, this);
+    this.#sendWhole(head, body);
   }
 
   #sendWhole(head, body) {

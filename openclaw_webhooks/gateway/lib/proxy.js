@@ -19,18 +19,19 @@ export function createProxy({ logger }) {
       if (!target?.isUp()) return answerAway(req, res);
       const head = buildHead(req, target.token);
       if (head === undefined) return answerText(req, res, 400, "Bad Request");
-      return passOn({ req, res, head, connection: upstream.take(target.socketPath), logger });
+      const { socketPath } = target;
+      return passOn({ req, res, head, connection: upstream.take(socketPath), connectAnew: () => upstream.connect(socketPath), logger });
     },
   };
 }
 
-function passOn({ req, res, head, connection, logger }) {
+function passOn({ req, res, head, logger, ...connections }) {
   return new Promise((resolve) => {
     const end = (error) => {
       if (error) answerFailure({ req, res, error, logger });
       resolve(true);
     };
-    new Passage({ req, res, connection, end }).send(head);
+    new Passage({ req, res, end, ...connections }).send(head);
   });
 }
 

@@ -27,6 +27,8 @@ export function createUpstream() {
       }
       return connect(socketPath, resting);
     },
+    /** Return a connection that was never used. */
+    connect: (socketPath) => connect(socketPath, resting),
   };
 }
 
