@@ -245,10 +245,8 @@ class Pipeline:
         unbegun = len(call.marks)
 
         def act() -> tuple[Outcome, bytes]:
-            """Run in the thread that waits for the engine: also building a long list must not hold up an event loop.
-
-            An ``EventLoopEngine`` begins it twice; the first time counts.
-            """
+            """Run in the thread that waits for the engine: also building a long list must not hold up an event loop."""
+            # An EventLoopEngine begins it twice; the first time counts.
             if len(call.marks) == unbegun:
                 call.marks.append(perf_counter_ns())
             with call_context(actor, request_id=call.request_id, traceparent=call.traceparent):
