@@ -18,7 +18,7 @@ from project.gateway.process import START_PATIENCE_SECONDS, GatewayProcess
 from tests.bridge.gateways import find_bridge_url
 from tests.live import LIVE, SECRET, free_port, serve
 
-_ROUTES: Final = {"live": {"path": LIVE, "sessionKey": "agent:main:main", "secret": SECRET}}
+_ROUTES: Final = {"live": {"path": LIVE, "sessionKey": "agent:main:bench", "secret": SECRET}}
 _DOCUMENT: Final[dict[str, Any]] = {
     "plugins": {"entries": {"webhooks": {"enabled": True, "config": {"routes": _ROUTES}}}}
 }

@@ -53,6 +53,11 @@ class Job:
         except BaseException as error:  # noqa: BLE001 - delivered, as every future does
             self._outcome = None, error
 
+    @property
+    def is_delivered(self) -> bool:
+        """Whether whoever waits for it has its outcome."""
+        return self._is_delivered
+
     def deliver(self) -> None:
         """Hand the outcome to whoever waits for it; on the event loop."""
         assert self._outcome is not None  # noqa: S101 - only jobs that ran are delivered

@@ -52,9 +52,8 @@ async function startAll({ api, config, proxy, stateDir, logger }) {
 
 function registerRoutes(api, routes, proxy) {
   for (const route of routes) {
-    for (const path of [route.path, `${route.path}/`]) {
-      api.registerHttpRoute({ path, auth: "plugin", match: "exact", replaceExisting: true, handler: proxy.handle });
-    }
+    // One path does for both: the Gateway compares paths without the slash at their end.
+    api.registerHttpRoute({ path: route.path, auth: "plugin", match: "exact", replaceExisting: true, handler: proxy.handle });
     api.logger.info?.(`[openclaw-webhooks] route ${route.routeId} is served on ${route.path}`);
   }
 }

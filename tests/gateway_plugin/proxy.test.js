@@ -6,6 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 
+import { Passage, buildHead } from "../../openclaw_webhooks/gateway/lib/passage.js";
 import { createProxy } from "../../openclaw_webhooks/gateway/lib/proxy.js";
 
 const TOKEN = "a-host-token-of-the-tests";
@@ -126,4 +127,106 @@ test("a caller that leaves ends the request at the server", async () => {
   socket.write("POST /hook HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nhalf");
   setTimeout(() => socket.destroy(), 50);
   await left;
+});
+
+/** Send bytes to the Gateway's port and return all that comes until it closes. */
+function say(...pieces) {
+  return new Promise((resolve) => {
+    let told = "";
+    const socket = net.connect(outer.address().port, "127.0.0.1");
+    socket.setEncoding("latin1").on("data", (text) => (told += text)).on("close", () => resolve(told));
+    const next = () => pieces.length > 0 && (socket.write(pieces.shift()), setTimeout(next, 20));
+    next();
+  });
+}
+
+const seenBy = (told) => JSON.parse(told.slice(told.indexOf("{"), told.lastIndexOf("}") + 1));
+
+test("a body in chunks arrives in chunks, at once or as it comes", async () => {
+  serve = echo;
+  const head = "POST /hook HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const pieces of [[`${head}3\r\nabc\r\n0\r\n\r\n`], [head, "3\r\nabc\r\n", "0\r\n\r\n"], [`${head}0\r\n\r\n`]]) {
+    const expected = pieces.join("").includes("abc") ? "abc" : "";
+    const seen = seenBy(await say(...pieces));
+    assert.deepEqual([seen.text, seen.headers["transfer-encoding"], seen.headers["content-length"]], [expected, "chunked", undefined]);
+  }
+});
+
+test("a request that could be read in two ways never reaches the server", async () => {
+  let reached = 0;
+  serve = (req, res) => (reached += 1) && res.end();
+  for (const fields of ["Content-Length: 4\r\nTransfer-Encoding: chunked", "Content-Length: 1\r\nContent-Length: 4", "Transfer-Encoding: xchunked", "A: b\rc: d"]) {
+    assert.match(await say(`POST /hook HTTP/1.1\r\nHost: h\r\n${fields}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n`), /^HTTP\/1\.1 400 /);
+  }
+  assert.equal(reached, 0);
+});
+
+test("words that would not stay in their line go no further", () => {
+  const req = { method: "POST", url: "/hook", headers: {}, rawHeaders: ["A", "b"], socket: { remoteAddress: "127.0.0.1" } };
+  assert.match(buildHead(req, TOKEN), /^POST \/hook HTTP\/1\.1\r\nA: b\r\n/);
+  for (const change of [{ url: "/ HTTP/1.1\r\nx: y" }, { url: "/a b" }, { rawHeaders: ["A", "b\r\nx: y"] }, { rawHeaders: ["A\n", "b"] }]) {
+    assert.equal(buildHead({ ...req, ...change }, TOKEN), undefined);
+  }
+});
+
+test("large bodies go both ways whole, and a caller that reads late is waited for", async () => {
+  serve = echo;
+  const body = "ä".repeat(3_000_000);
+  assert.equal(JSON.parse((await ask({ path: "/hook" }, body)).text).text, body);
+});
+
+test("a connection is kept for the next request, and not for ever", async () => {
+  const sockets = new Set();
+  serve = (req, res) => {
+    sockets.add(req.socket);
+    req.resume().once("end", () => res.end("{}"));
+  };
+  for (let turn = 0; turn < 300; turn += 1) await ask({ path: "/hook" }, "{}");
+  assert.equal(sockets.size <= 3, true, `${sockets.size} connections`);
+  assert.equal(sockets.size >= 2, true, "each worker process gets its share");
+});
+
+test("an answer that breaks off is not made to look whole", async () => {
+  serve = (req, res) => {
+    res.writeHead(200, { "Content-Length": 100 }).write("half");
+    setTimeout(() => res.destroy(), 30);
+  };
+  const told = await say("POST /hook HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n{}");
+  assert.match(told, /Content-Length: 100\r\n[^]*half$/);
+});
+
+test("an answer without a body, one to HEAD and one in chunks are passed back", async () => {
+  serve = (req, res) => res.writeHead(204).end();
+  assert.equal((await ask({ path: "/hook" }, "{}")).status, 204);
+  serve = (req, res) => res.writeHead(405, { Allow: "POST", "Content-Length": 18 }).end();
+  const refused = await ask({ path: "/hook", method: "HEAD" }, "");
+  assert.deepEqual([refused.status, refused.headers.allow, refused.text], [405, "POST", ""]);
+  serve = (req, res) => {
+    res.write("one ");
+    setTimeout(() => res.end("two"), 20);
+  };
+  assert.equal((await ask({ path: "/hook" }, "{}")).text, "one two");
+});
+
+test("what could not be written whole goes once more, on a new connection; what may have arrived does not", () => {
+  const connect = () => {
+    const made = { written: "", expect() {}, destroy() {}, socket: { write: (text) => (made.written += text) } };
+    return made;
+  };
+  const begin = () => {
+    const [kept, anew, ended] = [connect(), connect(), []];
+    const req = { method: "POST", complete: true, headers: {}, read: () => Buffer.from("{}") };
+    const parts = { req, res: { once() {} }, connection: kept, connectAnew: () => anew, end: (error) => ended.push(error.syscall) };
+    const passage = new Passage(parts);
+    passage.send("HEAD ");
+    return { passage, anew, ended };
+  };
+  const broken = begin();
+  broken.passage.onError({ syscall: "write", code: "EPIPE" });
+  assert.deepEqual([broken.anew.written, broken.ended], ["HEAD {}", []]);
+  broken.passage.onError({ syscall: "write", code: "EPIPE" });
+  assert.deepEqual([broken.anew.written, broken.ended], ["HEAD {}", ["write"]]);
+  const lost = begin();
+  lost.passage.onError({ syscall: "read", code: "ECONNRESET" });
+  assert.deepEqual([lost.anew.written, lost.ended], ["", ["read"]]);
 });
