@@ -127,7 +127,7 @@ def format_overhead(figures: OverheadFigures) -> str:
     rows = [["watched", *(f"{kind}, {what}" for what in ("time", "CPU of its thread", "CPU of all") for kind in KINDS)]]
     for watch in WATCHES:
         cells = [
-            f"{statistics.median(found[watch][kind]):.0f} ({_spread(find_ratios(found, watch, kind))})"
+            f"{statistics.median(found[watch][kind]):.0f} ({_quartiles(find_ratios(found, watch, kind))})"
             for found in (figures.time_us, figures.thread_us, figures.cpu_us)
             for kind in KINDS
         ]
@@ -135,7 +135,7 @@ def format_overhead(figures: OverheadFigures) -> str:
     return format_table(rows)
 
 
-def _spread(ratios: Sequence[float]) -> str:
+def _quartiles(ratios: Sequence[float]) -> str:
     """Return the median, and between what a half of the rounds lies."""
     low, _, high = statistics.quantiles(ratios, n=4) if len(ratios) > 1 else ratios * 3
     return f"{statistics.median(ratios):.3f}, {low:.2f} to {high:.2f}"

@@ -177,8 +177,11 @@ class SharedLease:
         self._file.table.words[self._slot] = self._word
 
     def renew(self) -> None:
-        """Hold on for another lease time from now; does nothing once the slot was lost or released."""
-        if self._word:
+        """Hold on for another lease time from now; does nothing once the slot was lost or released.
+
+        Nor while most of its time is left: a request that takes milliseconds renews twice.
+        """
+        if self._word and (self._word >> OWNER_BITS) - milliseconds_of(self._clock) < self._lease_ms * 3 // 4:
             self._rewrite(self.hold)
 
     def release(self) -> None:
