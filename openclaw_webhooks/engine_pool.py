@@ -27,6 +27,9 @@ _PROMPT_SECONDS: Final = 0.0005
 """A call that took as long hands its result back at once: nothing is gained by gathering slow ones."""
 
 
+_LARGEST_HANDOVER: Final = 16
+
+
 class Job:
     """One call: waiting, running or done. Made by ``EnginePool.submit`` and touched by its event loop only.
 
@@ -133,7 +136,7 @@ class EnginePool:
             self._waiting.append(job)
             if not self._active and not self._is_waking:
                 self._is_waking = True
-                loop.call_soon(self._begin)
+                loop.call_soon(self._begin, loop, 1)
             outbox = self._outboxes.get(loop)
             if outbox is None:
                 outbox = self._add_outbox(loop)
@@ -161,9 +164,12 @@ class EnginePool:
         outbox = self._outboxes[loop] = _Outbox()
         return outbox
 
-    def _begin(self) -> None:
-        """Have a thread take what the loop's turn has submitted."""
+    def _begin(self, loop: asyncio.AbstractEventLoop, seen: int) -> None:
+        """Have a thread take what was submitted, once a turn of the loop brings nothing more."""
         with self._lock:
+            if seen < len(self._waiting) < _LARGEST_HANDOVER:
+                loop.call_soon(self._begin, loop, len(self._waiting))
+                return
             self._is_waking = False
             if self._waiting and not self._active:
                 self._wake_one()
