@@ -25,9 +25,8 @@ PATIENCE_SECONDS: Final = 0.002
 """How long a call waits for a thread, and a result for its loop, at most."""
 _PROMPT_SECONDS: Final = 0.0005
 """A call that took as long hands its result back at once: nothing is gained by gathering slow ones."""
-
-
 _LARGEST_HANDOVER: Final = 16
+"""How many calls are handed over at the latest, however many more each turn of the loop brings."""
 
 
 class Job:
@@ -55,11 +54,6 @@ class Job:
             self._outcome = self._call(), None
         except BaseException as error:  # noqa: BLE001 - delivered, as every future does
             self._outcome = None, error
-
-    @property
-    def is_delivered(self) -> bool:
-        """Whether whoever waits for it has its outcome."""
-        return self._is_delivered
 
     def deliver(self) -> None:
         """Hand the outcome to whoever waits for it; on the event loop."""

@@ -242,13 +242,10 @@ class Pipeline:
         call.action = action.name
         flows, actor = self._engine.bind_session(route.session_key), f"route {route.route_id}"
         call.marks.append(perf_counter_ns())
-        unbegun = len(call.marks)
 
         def act() -> tuple[Outcome, bytes]:
             """Run in the thread that waits for the engine: also building a long list must not hold up an event loop."""
-            # An EventLoopEngine begins it twice; the first time counts.
-            if len(call.marks) == unbegun:
-                call.marks.append(perf_counter_ns())
+            call.marks.append(perf_counter_ns())
             with call_context(actor, request_id=call.request_id, traceparent=call.traceparent):
                 outcome = perform(action, flows, default_controller_id=route.controller_id)
             call.marks.append(perf_counter_ns())

@@ -25,9 +25,8 @@ from openclaw_webhooks.conf.configuration import Configuration, get_configuratio
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.conf.settings import AppSettings, get_settings
 from openclaw_webhooks.engine_pool import EnginePool
-from openclaw_webhooks.engines.base import Engine, EventLoopEngine
+from openclaw_webhooks.engines.base import Engine
 from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Allowance, Limits, LimitStore
-from openclaw_webhooks.loop_calls import LoopCalls
 from openclaw_webhooks.monitoring.pages import MonitoringPages
 from openclaw_webhooks.monitoring.watch import Watch, Watched
 from openclaw_webhooks.pipeline import Pipeline
@@ -40,7 +39,7 @@ class Runtime:
 
     Attributes:
         routes: Request path to route; a path that ends in one slash leads to the same route as the path without.
-        engine_pool: Where the ASGI door makes the engine's calls: in threads, or on its event loop.
+        engine_pool: Where the ASGI door makes the engine's blocking calls.
         limit_pool: Where it asks a limit store that may wait, so that a slow one holds no thread of the engine's.
         watch: Who hears of calls afterwards: metrics, logs, traces, signals.
         pages: What monitoring asks for.
@@ -54,7 +53,7 @@ class Runtime:
     engine: Engine
     recorder: CallRecorder | NoRecorder
     pipeline: Pipeline
-    engine_pool: EnginePool | LoopCalls
+    engine_pool: EnginePool
     limit_pool: EnginePool
     watch: Watch
     pages: MonitoringPages
@@ -150,16 +149,11 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         engine=engine,
         recorder=recorder,
         pipeline=pipeline,
-        engine_pool=_build_calls(engine, settings.engine_threads),
+        engine_pool=EnginePool(settings.engine_threads, on_thread_end=connections.close_all),
         limit_pool=EnginePool(_LIMIT_THREADS),
         watch=watch,
         pages=watch.build_pages(find_client=pipeline.find_client, read_statuses=resolver.statuses),
     )
-
-
-def _build_calls(engine: Engine, threads: int) -> EnginePool | LoopCalls:
-    pool = EnginePool(threads, on_thread_end=connections.close_all)
-    return LoopCalls(engine, pool) if isinstance(engine, EventLoopEngine) else pool
 
 
 def build_limits(settings: AppSettings, routes: Iterable[RouteConfig]) -> Limits:

@@ -8,9 +8,9 @@ Source: specification.txt ("Security model"), contract.md sections 5 and 6.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from openclaw_webhooks.engines.records import (
     FlowRecord,
@@ -24,8 +24,6 @@ from openclaw_webhooks.engines.records import (
 )
 from openclaw_webhooks.engines.results import CancelResult, CreateResult, MutationResult, RunTaskResult
 from openclaw_webhooks.values import UNSET, JsonValue, Unset
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,24 +226,4 @@ class Engine(Protocol):
 
     def bind_session(self, session_key: str) -> BoundSession:
         """Return the flows of one session. Cheap: called for every request."""
-        ...
-
-
-@runtime_checkable
-class EventLoopEngine(Engine, Protocol):
-    """An engine whose calls an event loop can make without a thread that waits for them."""
-
-    def begin(self, call: Callable[[], T], when_answered: Callable[[Callable[[], T], bool], None]) -> bool:
-        """Make ``call`` on the running event loop; to be called there.
-
-        Args:
-            call: Calls one method of one bound session. It is begun twice: up to the engine's question, which leaves it
-                by an exception, and from its start again once the outcome is there. What it does before the question
-                is to be harmless when it is done again.
-            when_answered: Called once, there, with ``finish``, which returns or raises what ``call`` does, and with
-                whether that takes so long that it belongs into a thread.
-
-        Returns:
-            Whether it was begun; where not, it takes a thread.
-        """
         ...

@@ -71,18 +71,12 @@ def peer(folder: pathlib.Path, *answers: Answer) -> Iterator[BridgeAddress]:
 def read_request(connection: socket.socket) -> bytes:
     received = b""
     while b"\r\n\r\n" not in received:
-        received += _receive(connection)
+        received += connection.recv(65536)
     head, _, body = received.partition(b"\r\n\r\n")
     length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
     while len(body) < length:
-        body += _receive(connection)
+        body += connection.recv(65536)
     return body
-
-
-def _receive(connection: socket.socket) -> bytes:
-    if not (received := connection.recv(65536)):
-        raise ConnectionError("the caller hung up")
-    return received
 
 
 def answer(value: Any, *, status: int = 200, keep: bool = False, split: bool = False) -> Answer:

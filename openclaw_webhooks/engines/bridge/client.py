@@ -9,25 +9,18 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping
-from functools import partial
 from http import HTTPStatus
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final
 
 from openclaw_webhooks.call_context import get_call_context
 from openclaw_webhooks.engines.bridge.breaker import CircuitBreaker
-from openclaw_webhooks.engines.bridge.loop_transport import LoopTransport, Outcome
-from openclaw_webhooks.engines.bridge.transport import Transport
-from openclaw_webhooks.engines.bridge.turns import Suspended, Turn
-from openclaw_webhooks.engines.bridge.wire import NoAnswer, NotSent, Reply, Request, build_request
+from openclaw_webhooks.engines.bridge.transport import NoAnswer, NotSent, Reply, Transport
 from openclaw_webhooks.exceptions import EngineError, EngineUnavailable, OutcomeUnknown, PersistFailed, SecretUnresolved
 
 PROTOCOL: Final = 1
 _REPEAT_SECONDS: Final = 60.0
-_HEADER_VALUE: Final = re.compile(r"[!-~]*")
-_AWAY: Final = "the Gateway did not answer a moment ago"
 READS: Final = frozenset({"get", "list", "findLatest", "resolve", "getTaskSummary"})
 
 _ADVICE: Final[Mapping[str, str]] = {
@@ -39,32 +32,21 @@ _ADVICE: Final[Mapping[str, str]] = {
 }
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 class BridgeClient:
-    """Calls methods for sessions; safe to use from several threads and event loops."""
+    """Calls methods for sessions; safe to use from several threads."""
 
     def __init__(
         self,
         transport: Transport,
         *,
         token: Callable[[], str | None] = lambda: None,
-        is_token_at_hand: bool = True,
         breaker: CircuitBreaker | None = None,
     ) -> None:
-        """Connect to nothing yet.
-
-        Args:
-            transport: Moves the bytes.
-            token: Asked before each call; may raise ``SecretUnresolved``.
-            is_token_at_hand: Whether asking never takes a file or a program, so that an event loop may.
-            breaker: Knows whether to ask at all.
-        """
+        """Connect to nothing yet. ``token`` is asked before each call and may raise ``SecretUnresolved``."""
         self._transport = transport
-        self._loop_transport = LoopTransport(transport)
         self._token = token
-        self._is_token_at_hand = is_token_at_hand
         self._breaker = breaker or CircuitBreaker()
         self._report = _Report()
 
@@ -76,40 +58,16 @@ class BridgeClient:
             PersistFailed: A mutation certainly did not happen.
             OutcomeUnknown: A mutation may have happened.
         """
+        body = json.dumps({"sessionKey": session_key, "method": method, "params": params}).encode()
         flow_id = params.get("flowId")
         outcome = _Outcome(method, flow_id if isinstance(flow_id, str) else None)
-        turn = Turn.current()
         try:
-            if turn is not None and turn.has_outcome:
-                reply = turn.take()
-            else:
-                request = self._build_call(session_key, method, params, repeats=outcome.is_read)
-                reply = self._exchange(request) if turn is None else turn.suspend(request)
+            reply = self._exchange("POST", f"/v{PROTOCOL}/call", body, repeats=outcome.is_read)
         except NotSent as error:
             raise self._failure(outcome, str(error), happened=False) from error
         except NoAnswer as error:
             raise self._failure(outcome, str(error), happened=None) from error
         return self._read(reply, outcome)
-
-    def begin(self, call: Callable[[], T], when_answered: Callable[[Callable[[], T], bool], None]) -> bool:
-        """Make ``call`` on the running event loop: ``engines.base.EventLoopEngine.begin``."""
-        if not self._is_token_at_hand:
-            return False
-        turn = Turn()
-        try:
-            result = turn.run(call)
-        except Suspended as suspended:
-            self._begin_exchange(suspended.request, lambda outcome: when_answered(*turn.resume(call, outcome)))
-        except Exception as error:  # noqa: BLE001 - it is whoever called's
-            when_answered(partial(_raise, error), False)
-        else:
-            when_answered(lambda: result, False)
-        return True
-
-    def close(self) -> None:
-        """Close what rests."""
-        self._transport.close()
-        self._loop_transport.close()
 
     def check_health(self) -> Mapping[str, Any]:
         """Return what the bridge tells of itself.
@@ -119,7 +77,7 @@ class BridgeClient:
         """
         outcome = _Outcome("health", None)
         try:
-            reply = self._exchange(build_request("GET", f"/v{PROTOCOL}/health", None, self._headers(), repeats=True))
+            reply = self._exchange("GET", f"/v{PROTOCOL}/health", None, repeats=True)
         except (NotSent, NoAnswer) as error:
             raise EngineUnavailable(str(error)) from error
         answer = _parse(reply)
@@ -128,38 +86,19 @@ class BridgeClient:
             raise EngineUnavailable(_ADVICE.get(code, f"{outcome.method}: status {reply.status} {code}"))
         return answer
 
-    def _build_call(self, session_key: str, method: str, params: Mapping[str, object], *, repeats: bool) -> Request:
-        body = json.dumps({"sessionKey": session_key, "method": method, "params": params}).encode()
-        return build_request("POST", f"/v{PROTOCOL}/call", body, self._headers(), repeats=repeats)
-
-    def _exchange(self, request: Request) -> Reply:
+    def _exchange(self, method: str, path: str, body: bytes | None, *, repeats: bool) -> Reply:
+        headers = self._headers()
         if not self._breaker.may_call():
-            raise NotSent(_AWAY)
+            raise NotSent("the Gateway did not answer a moment ago")
         try:
-            reply = self._transport.exchange(request)
+            reply = self._transport.exchange(method, path, body, headers, repeats=repeats)
         except BaseException:
             self._breaker.note_failure()
             raise
-        self._note_reply(reply)
-        return reply
-
-    def _begin_exchange(self, request: Request, done: Callable[[Outcome], None]) -> None:
-        def note(outcome: Outcome) -> None:
-            if isinstance(outcome, Reply):
-                self._note_reply(outcome)
-            else:
-                self._breaker.note_failure()
-            done(outcome)
-
-        if self._breaker.may_call():
-            self._loop_transport.begin(request, note)
-        else:
-            done(NotSent(_AWAY))
-
-    def _note_reply(self, reply: Reply) -> None:
         self._breaker.note_success()
         if reply.status == HTTPStatus.OK:
             self._report.note(None)
+        return reply
 
     def _headers(self) -> dict[str, str]:
         try:
@@ -198,10 +137,6 @@ def _names_of_call() -> dict[str, str]:
     return {name: value for name, value in names.items() if value}
 
 
-def _raise(error: Exception) -> NoReturn:
-    raise error
-
-
 class _Report:
     """Tells the log that the Gateway fails and that it answers again: news at once, what is known once a minute."""
 
@@ -235,7 +170,7 @@ class _Outcome:
 
 def is_header_value(text: str) -> bool:
     """Tell whether a header can carry a text: visible ASCII alone (RFC 9110 section 5.5, RFC 6750 section 2.1)."""
-    return _HEADER_VALUE.fullmatch(text) is not None
+    return all("!" <= character <= "~" for character in text)
 
 
 def _parse(reply: Reply) -> Mapping[str, Any]:

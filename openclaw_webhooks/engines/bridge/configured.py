@@ -13,7 +13,7 @@ from openclaw_webhooks.conf.settings import get_settings
 from openclaw_webhooks.engines.bridge.client import BridgeClient
 from openclaw_webhooks.engines.bridge.engine import BridgeEngine
 from openclaw_webhooks.engines.bridge.transport import Transport
-from openclaw_webhooks.secrets.refs import Secret, SecretRef
+from openclaw_webhooks.secrets.refs import Secret
 from openclaw_webhooks.secrets.resolver import SecretResolver
 
 _TOKEN_PATIENCE_SECONDS: Final = 6.0
@@ -36,14 +36,7 @@ def build_bridge_engine() -> BridgeEngine:
         total_seconds=settings.bridge_total_seconds,
     )
     resolver = SecretResolver(configuration.secrets, environ=os.environ)
-    secret = configuration.bridge_token
-    return BridgeEngine(
-        BridgeClient(
-            transport,
-            token=_token_reader(resolver, secret),
-            is_token_at_hand=not isinstance(secret, SecretRef) or secret.source == "env",
-        )
-    )
+    return BridgeEngine(BridgeClient(transport, token=_token_reader(resolver, configuration.bridge_token)))
 
 
 def _token_reader(resolver: SecretResolver, secret: Secret | None) -> Callable[[], str | None]:

@@ -5,7 +5,6 @@ Source: contract.md sections 5 and 7.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,8 +18,6 @@ from openclaw_webhooks.engines.records import (
     TaskSummary,
 )
 from openclaw_webhooks.values import UNSET
-
-logger = logging.getLogger(__name__)
 
 
 class Undecodable(Exception):
@@ -52,31 +49,6 @@ def decode_flow(raw: Any) -> FlowRecord:
         cancel_requested_at_ms=fields.whole_or_none("cancelRequestedAt"),
         ended_at_ms=fields.whole_or_none("endedAt"),
     )
-
-
-def decode_flow_or_none(raw: Any) -> FlowRecord | None:
-    """Make a flow record, of nothing none; raises as ``decode_flow`` does."""
-    return None if raw is None else decode_flow(raw)
-
-
-def decode_flows(raw: Any) -> list[FlowRecord]:
-    """Make the records of a list. One that cannot be read is left out and told to the log: the others can be listed.
-
-    Raises:
-        Undecodable: It is no list.
-    """
-    if not isinstance(raw, list):
-        raise Undecodable("a list is missing")
-    return [flow for flow in map(_decode_or_note, raw) if flow is not None]
-
-
-def _decode_or_note(raw: Any) -> FlowRecord | None:
-    try:
-        return decode_flow(raw)
-    except Undecodable as error:
-        flow_id = raw.get("flowId") if isinstance(raw, dict) else None
-        logger.error("The Gateway listed a flow that cannot be read, id %r: %s. It is left out.", flow_id, error)
-        return None
 
 
 def decode_task(raw: Any) -> TaskRecord:

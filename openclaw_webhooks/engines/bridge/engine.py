@@ -5,18 +5,13 @@ Source: specification.txt ("TaskFlow access always goes through ..."), contract.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from openclaw_webhooks.engines.base import BoundSession, EngineCapabilities
 from openclaw_webhooks.engines.bridge.client import BridgeClient
-from openclaw_webhooks.engines.bridge.decoding import (
-    Undecodable,
-    decode_flow,
-    decode_flow_or_none,
-    decode_flows,
-    decode_summary,
-)
+from openclaw_webhooks.engines.bridge.decoding import Undecodable, decode_flow, decode_summary
 from openclaw_webhooks.engines.bridge.mapping import map_cancel, map_mutation, map_run_task
 from openclaw_webhooks.engines.records import (
     FlowRecord,
@@ -34,11 +29,17 @@ from openclaw_webhooks.values import UNSET, JsonValue, Unset
 
 T = TypeVar("T")
 
+logger = logging.getLogger(__name__)
+
+_CAPABILITIES: Final = EngineCapabilities(
+    reports_tasks=False, prunes=False, keeps_history=False, keeps_whole_numbers=False
+)
+
 
 class BridgeEngine:
     """A Gateway's flows. One instance serves a process; it is safe to use from several threads and after a fork."""
 
-    capabilities = EngineCapabilities(reports_tasks=False, prunes=False, keeps_history=False, keeps_whole_numbers=False)
+    capabilities = _CAPABILITIES
 
     def __init__(self, client: BridgeClient) -> None:
         """Use the client; connects to nothing yet."""
@@ -56,14 +57,6 @@ class BridgeEngine:
         """
         health = self.fetch_health()
         return f"Gateway {health.get('gateway') or 'of unknown version'}, plugin {health.get('plugin')}"
-
-    def begin(self, call: Callable[[], T], when_answered: Callable[[Callable[[], T], bool], None]) -> bool:
-        """Make ``call`` on the running event loop: ``engines.base.EventLoopEngine.begin``."""
-        return self._client.begin(call, when_answered)
-
-    def close(self) -> None:
-        """Close the connections that rest; to be called when no event loop uses the engine any more."""
-        self._client.close()
 
     def fetch_health(self) -> Mapping[str, Any]:
         """Return what the bridge tells of itself: docs/bridge-protocol.md, ``GET /v1/health``. Raises the same."""
@@ -106,19 +99,19 @@ class BridgeSession:
 
     def get_flow(self, flow_id: str) -> FlowRecord | None:
         """Return one flow of the session."""
-        return self._read("get", {"flowId": flow_id}, decode_flow_or_none)
+        return self._read("get", {"flowId": flow_id}, _decode_flow_or_none)
 
     def list_flows(self) -> Sequence[FlowRecord]:
         """Return all flows of the session."""
-        return self._read("list", {}, decode_flows)
+        return self._read("list", {}, _decode_flows)
 
     def find_latest_flow(self) -> FlowRecord | None:
         """Return the flow that was updated last; the plugin looks it up by that."""
-        return self._read("findLatest", {}, decode_flow_or_none)
+        return self._read("findLatest", {}, _decode_flow_or_none)
 
     def resolve_flow(self, token: str) -> FlowRecord | None:
         """Return the flow with that id, or the latest one where the token is the session key."""
-        return self._read("resolve", {"token": token}, decode_flow_or_none)
+        return self._read("resolve", {"token": token}, _decode_flow_or_none)
 
     def get_task_summary(self, flow_id: str) -> TaskSummary | None:
         """Count the tasks of one flow."""
@@ -294,3 +287,23 @@ def _given(**params: object) -> dict[str, object]:
 
 def _unless_none(text: str | None) -> str | Unset:
     return UNSET if text is None else text
+
+
+def _decode_flow_or_none(value: Any) -> FlowRecord | None:
+    return None if value is None else decode_flow(value)
+
+
+def _decode_flows(value: Any) -> list[FlowRecord]:
+    if not isinstance(value, list):
+        raise Undecodable("a list is missing")
+    return [flow for flow in map(_decode_or_note, value) if flow is not None]
+
+
+def _decode_or_note(value: Any) -> FlowRecord | None:
+    """Leave out, and tell the log, what a later Gateway made of one flow: the others can still be listed."""
+    try:
+        return decode_flow(value)
+    except Undecodable as error:
+        flow_id = value.get("flowId") if isinstance(value, dict) else None
+        logger.error("The Gateway listed a flow that cannot be read, id %r: %s. It is left out.", flow_id, error)
+        return None
