@@ -31,8 +31,8 @@ asgi_lifespan = "on"
 # Workers fork from a master that has loaded the app: one that was killed is replaced in milliseconds, not seconds.
 preload_app = True
 
-# Not "auto", which takes gunicorn_h1c where that is installed: 0.6.9 keeps 11 KB of each connection for good, and 0.6.10
-# drops kept connections after bodies of 256 KB, without an answer.
+# Not "auto", which takes gunicorn_h1c where that is installed: 0.6.9 keeps 11 KB of each connection for good, and
+# 0.6.10 drops kept connections after bodies of 256 KB, without an answer.
 http_parser = "python"
 
 graceful_timeout = 4

@@ -62,7 +62,7 @@ def test_limits_come_before_the_secret_and_before_the_body(server: Server, sourc
 
 
 def test_a_kept_connection_serves_bodies_of_every_size_one_after_another(server: Server, source: str) -> None:
-    """Gunicorn's C parser 0.6.10 drops the connection after a body of 256 KB, and answers the next request not at all."""
+    """Gunicorn's C parser 0.6.10 drops a connection after a body of 256 KB: no answer to its next request."""
     with server.connect(source, timeout=10) as sock:
         for size in (100, 262_144, 262_143, 262_144, 40_000, 100) * 5:
             sock.sendall(request(b'{"action":"get_flow","pad":"' + b"x" * (size - 30) + b'"}'))
