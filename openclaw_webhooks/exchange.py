@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from concurrent.futures import Future
-from types import CoroutineType, coroutine
-from typing import Any, Final, TypeAlias, assert_never
+from types import CoroutineType
+from typing import Any, TypeAlias, assert_never
 
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.effects import (
@@ -26,14 +26,14 @@ from openclaw_webhooks.effects import (
     TakeSlot,
 )
 from openclaw_webhooks.engine_pool import Job
-from openclaw_webhooks.exceptions import BodyTimeout, BodyTooLarge, ClientGone, WebhooksError
+from openclaw_webhooks.exceptions import WebhooksError
 from openclaw_webhooks.guards.head import RequestHead
 from openclaw_webhooks.guards.json_body import parse_json
 from openclaw_webhooks.guards.limits.base import Lease, LimitKey, LimitStore, Verdict
 from openclaw_webhooks.pipeline import authentication_steps
 from openclaw_webhooks.runtime import Runtime, close_runtime, get_runtime
+from openclaw_webhooks.servers.asgi_body import AsgiBody
 from openclaw_webhooks.servers.gunicorn_asgi import forbid_reuse
-from openclaw_webhooks.servers.lingering import DEFAULT_LINGER_LIMITS
 from openclaw_webhooks.values import JsonValue
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -41,9 +41,6 @@ Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[..., Awaitable[None]]
-
-LINGER_LIMITS: Final = DEFAULT_LINGER_LIMITS
-"""What a caller may cost after its refusal; the same at both doors."""
 
 
 async def serve(route: RouteConfig, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +66,7 @@ async def live(receive: Receive, send: Send) -> None:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_body_complete", "_head", "_receive", "_runtime", "_send")
+    __slots__ = ("_body", "_head", "_receive", "_runtime", "_send")
 
     def __init__(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the head; the body stays where it is until the pipeline asks for it."""
@@ -77,7 +74,7 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._head = build_head(scope)
-        self._body_complete = False
+        self._body = AsgiBody(receive)
 
     async def serve(self, route: RouteConfig) -> None:
         """Drive the pipeline to its answer and send that."""
@@ -156,39 +153,12 @@ class _Exchange:
             raise _CallerLeft(job) from None
 
     async def _receive_json(self, effect: ReceiveJson) -> JsonValue:
-        return parse_json(await self._receive_body(effect))
-
-    async def _receive_body(self, effect: ReceiveJson) -> bytes:
-        """Receive the body whole, within its limit and its deadline, which is only watched where it takes waiting."""
-        chunks: list[bytes] = []
-        effect.received_bytes = 0
-        receiving = self._receive_within_limit(effect, chunks)
+        body = self._body
         try:
-            first = receiving.send(None)
-        except StopIteration:
-            return b"".join(chunks)
-        try:
-            async with asyncio.timeout(effect.timeout_seconds):
-                await _go_on(receiving, first)
-        except TimeoutError:
-            raise BodyTimeout("the body was not complete in time") from None
-        return b"".join(chunks)
-
-    async def _receive_within_limit(self, effect: ReceiveJson, chunks: list[bytes]) -> None:
-        while not self._body_complete:
-            chunk = await self._receive_chunk()
-            effect.received_bytes = (effect.received_bytes or 0) + len(chunk)
-            if effect.received_bytes > effect.limit_bytes:
-                raise BodyTooLarge("more bytes were sent than allowed")
-            chunks.append(chunk)
-
-    async def _receive_chunk(self) -> bytes:
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone("the caller closed the connection")
-        self._body_complete = not message.get("more_body", False)
-        body: bytes = message.get("body", b"")
-        return body
+            received = await body.read(limit_bytes=effect.limit_bytes, timeout_seconds=effect.timeout_seconds)
+        finally:
+            effect.received_bytes = body.received_bytes
+        return parse_json(received)
 
     async def _answer(self, answer: Answer) -> None:
         """Send the answer at once; where the body is still under way, let the caller come to read it."""
@@ -206,9 +176,9 @@ class _Exchange:
                 ],
             }
         )
-        if not self._body_complete:
+        if not self._body.is_complete:
             await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
-            await self._linger()
+            await self._body.linger()
             await self._send({"type": "http.response.body", "body": b""})
         else:
             await self._send({"type": "http.response.body", "body": answer.body})
@@ -219,20 +189,7 @@ class _Exchange:
         So it is where a caller waits for ``100 Continue``: it need not send its body any more, and nothing could tell
         that body from a next request (RFC 9110 section 10.1.1).
         """
-        return answer.close or (not self._body_complete and "expect" in self._head.headers)
-
-    async def _linger(self) -> None:
-        """Read and forget the rest of the body, within bounds, so that closing does not reset the answer away.
-
-        A caller that sends all of its body before it reads would otherwise see a broken connection and no answer
-        (RFC 9112 section 9.6). Holds no thread.
-        """
-        left_bytes = LINGER_LIMITS.received_bytes
-        with contextlib.suppress(TimeoutError, ClientGone):
-            async with asyncio.timeout(LINGER_LIMITS.total_seconds):
-                while not self._body_complete and left_bytes > 0:
-                    async with asyncio.timeout(LINGER_LIMITS.idle_seconds):
-                        left_bytes -= len(await self._receive_chunk())
+        return answer.close or (not self._body.is_complete and "expect" in self._head.headers)
 
 
 async def _result_of(job: Job) -> Any:
@@ -245,22 +202,6 @@ class _CallerLeft(Exception):
     def __init__(self, job: Job) -> None:
         super().__init__()
         self.job = job
-
-
-@coroutine
-def _go_on(begun: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
-    """Await a coroutine that was begun by hand and waits for ``awaited`` now.
-
-    Most bodies are there with their head, and a deadline that nobody waits for costs 10 µs a request.
-    """
-    with contextlib.suppress(StopIteration):
-        while True:
-            try:
-                sent = yield awaited
-            except BaseException as error:  # noqa: BLE001 - a cancellation too belongs to who waits
-                awaited = begun.throw(error)
-            else:
-                awaited = begun.send(sent)
 
 
 def _release_unused(taking: asyncio.Future[Lease | Verdict]) -> None:

@@ -16,6 +16,7 @@ from openclaw_webhooks.asgi import mount
 from openclaw_webhooks.effects import BODY_LIMIT_BYTES
 from openclaw_webhooks.models import Flow
 from openclaw_webhooks.runtime import close_runtime, get_runtime
+from openclaw_webhooks.servers import asgi_body
 from openclaw_webhooks.servers.lingering import LingerLimits
 from tests.asgi_client import AsgiAnswer, AsgiCall, build_scope
 
@@ -121,7 +122,7 @@ def test_a_body_at_the_limit_is_read() -> None:
 
 def test_a_body_that_stalls_is_answered_at_its_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openclaw_webhooks.effects.ReceiveJson.__init__.__defaults__", (BODY_LIMIT_BYTES, 0.05, None))
-    monkeypatch.setattr(exchange, "LINGER_LIMITS", LingerLimits(idle_seconds=0.05))
+    monkeypatch.setattr(asgi_body, "LINGER_LIMITS", LingerLimits(idle_seconds=0.05))
     running = call()
 
     async def never() -> Any:
