@@ -38,6 +38,14 @@ def test_results_and_errors_come_back(pool: EnginePool) -> None:
     run(work)
 
 
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of who works when: on a busy machine any call may wait longer, or take longer, than is usual."""
+    monkeypatch.setattr(engine_pool, "PATIENCE_SECONDS", 60)
+    monkeypatch.setattr(engine_pool, "_PROMPT_SECONDS", 60)
+
+
+@pytest.mark.usefixtures("patience")
 def test_quick_calls_share_one_thread(pool: EnginePool) -> None:
     async def work() -> set[int]:
         return {await pool.submit(threading.get_ident).future for _ in range(50)}
@@ -192,12 +200,8 @@ def test_a_result_is_not_held_up_by_a_long_call_behind_it(pool: EnginePool) -> N
     run(work)
 
 
-def test_calls_of_one_turn_of_the_loop_meet_one_thread_and_wake_the_loop_once(
-    pool: EnginePool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # On a busy machine any call may take longer than either of these.
-    monkeypatch.setattr(engine_pool, "PATIENCE_SECONDS", 60)
-    monkeypatch.setattr(engine_pool, "_PROMPT_SECONDS", 60)
+@pytest.mark.usefixtures("patience")
+def test_calls_of_one_turn_of_the_loop_meet_one_thread_and_wake_the_loop_once(pool: EnginePool) -> None:
     woken: list[Any] = []
 
     async def work() -> None:
