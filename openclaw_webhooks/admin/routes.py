@@ -19,7 +19,10 @@ from openclaw_webhooks.admin.activity import fetch_activity, fetch_timeline
 from openclaw_webhooks.admin.reading import ReadingAdmin
 from openclaw_webhooks.calls.statistics import fetch_route_numbers
 from openclaw_webhooks.conf.configuration import Configuration, get_configuration
+from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.exceptions import LimitStoreUnavailable
+from openclaw_webhooks.guards.limits.base import LimitStats
+from openclaw_webhooks.guards.limits.keys import hash_path
 from openclaw_webhooks.models import Call, Route
 from openclaw_webhooks.overview import RouteState, SecretsReader, build_overview
 from openclaw_webhooks.secrets.resolver import SecretResolver
@@ -35,15 +38,26 @@ class Sources:
     Attributes:
         notices: What this process noticed while it served, and what callers run into, in words.
         troubles: What is not ready now, and what to do; the configuration's faults are told apart.
-        in_flight: Requests that hold a slot now, over ``limits_scope``; ``None`` where the store does not tell.
+        limit_stats: What the limits store counts now, over ``limits_scope``; ``None`` where it does not tell.
     """
 
     configuration: Configuration
     secrets: SecretsReader
     limits_scope: str
     notices: Sequence[str] = ()
-    in_flight: int | None = None
+    limit_stats: LimitStats | None = None
     troubles: Sequence[str] = ()
+
+    @property
+    def in_flight(self) -> int | None:
+        """Return how many requests hold a slot now."""
+        return None if self.limit_stats is None else self.limit_stats.in_flight
+
+    def in_flight_on(self, route: RouteConfig | None) -> int | None:
+        """Return how many of them a route serves."""
+        if self.limit_stats is None or route is None:
+            return None
+        return self.limit_stats.in_flight_by_path.get(hash_path(route.path), 0)
 
 
 def fetch_sources() -> Sources:
@@ -57,13 +71,13 @@ def fetch_sources() -> Sources:
         resolver = SecretResolver(configuration.secrets, environ=os.environ, logs_reasons=False)
         return Sources(configuration, resolver, "")
     try:
-        in_flight = runtime.limit_store.stats().in_flight
+        stats = runtime.limit_store.stats()
     except LimitStoreUnavailable:
-        in_flight = None
+        stats = None
     scope = runtime.limit_store.scope
     troubles = [finding.cause for finding in runtime.pages.find_troubles() if finding.name != "configuration"]
     notices = [*sorted(runtime.notices), *runtime.pages.find_advice()]
-    return Sources(runtime.configuration, runtime.resolver, scope, notices, in_flight, troubles)
+    return Sources(runtime.configuration, runtime.resolver, scope, notices, stats, troubles)
 
 
 @admin.register(Route)
@@ -99,7 +113,13 @@ class RouteAdmin(ReadingAdmin):
             "notices": sources.notices,
             "troubles": sources.troubles,
             "rows": [
-                (row, _KINDS[row.state], _age(row.numbers.last_at_ms, now_ms), activity.get(row.route_id))
+                (
+                    row,
+                    _KINDS[row.state],
+                    _age(row.numbers.last_at_ms, now_ms),
+                    activity.get(row.route_id),
+                    sources.in_flight_on(row.config),
+                )
                 for row in overview.rows
             ],
             "timeline": fetch_timeline(request.GET.get("span"), now_ms=now_ms, in_flight=sources.in_flight),

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from openclaw_webhooks.calls.batch import Batch
 from openclaw_webhooks.calls.writer import write_batch
+from openclaw_webhooks.guards.limits.base import LimitKey, Verdict
 from openclaw_webhooks.runtime import get_runtime
 from tests.admin.builders import sign_in
 from tests.calls.builders import build_record, build_refusal
@@ -163,6 +164,19 @@ def test_what_the_process_noticed_is_shown() -> None:
         assert "Something &lt;that&gt; the operator should know" in fetch()
     finally:
         get_runtime().notices.discard(notice)
+
+
+def test_each_route_tells_what_it_has_in_flight() -> None:
+    with override_settings(OPENCLAW_WEBHOOKS={"ROUTES": {"ci": build_route(), "zapier": build_route()}}):
+        store = get_runtime().limit_store
+        taken = [store.acquire(LimitKey("/plugins/webhooks/ci", client)) for client in ("192.0.2.1", "192.0.2.2")]
+        leases = [lease for lease in taken if not isinstance(lease, Verdict)]
+        page = " ".join(sign_in("view_call").get(PAGE).content.decode().split())
+        for lease in leases:
+            lease.release()
+    assert len(leases) == 2
+    assert "<dt>in flight now</dt><dd>2</dd>" in row_of(page, "ci")
+    assert "<dt>in flight now</dt><dd>0</dd>" in row_of(page, "zapier")
 
 
 def test_the_scope_of_the_limits_is_named() -> None:

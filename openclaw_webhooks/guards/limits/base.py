@@ -81,6 +81,7 @@ class LimitStats:
         refused_for_room: Requests refused because every tracked key had slots in flight.
         outlived_leases: Slots taken back from a holder that lives but did not renew; its request went on, uncounted.
         failures: How often the store could not be asked; of this process alone.
+        in_flight_by_path: The slots of ``in_flight`` by ``keys.hash_path``; a path without any is left out.
     """
 
     tracked_keys: int
@@ -89,6 +90,7 @@ class LimitStats:
     refused_for_room: int
     outlived_leases: int
     failures: int = 0
+    in_flight_by_path: Mapping[bytes, int] = field(default_factory=dict)
 
 
 class Lease(Protocol):

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
 from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Lease, LimitKey, Limits, LimitStats, Verdict
+from openclaw_webhooks.guards.limits.keys import hash_path
 from openclaw_webhooks.guards.limits.windows import (
     COUNT_BITS,
     TRY_SOON,
@@ -89,10 +90,14 @@ class ProcessMemoryStore:
         with self._lock:
             now_ms = milliseconds_of(self._clock)
             in_flight = [sum(end > now_ms for end in row.ends_ms.values()) for row in self._rows.values()]
+            by_path = Counter[bytes]()
+            for key, taken in zip(self._rows, in_flight, strict=True):
+                by_path[hash_path(key.path)] += taken
             running = [self._is_running(row, now_ms) for row in self._rows.values()]
             return LimitStats(
                 tracked_keys=sum(taken > 0 or runs for taken, runs in zip(in_flight, running, strict=True)),
                 in_flight=sum(in_flight),
+                in_flight_by_path=+by_path,
                 evictions=self._evictions,
                 refused_for_room=self._refused_for_room,
                 outlived_leases=self._outlived_leases,

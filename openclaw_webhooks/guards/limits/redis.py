@@ -14,6 +14,7 @@ Source: contract.md section 3 ("The limits hold ..."); django-ratelimit 4.1 ``ge
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextvars import Context
 from typing import Any, Final, Self
 
@@ -30,7 +31,7 @@ from openclaw_webhooks.guards.limits.base import (
     LimitStats,
     Verdict,
 )
-from openclaw_webhooks.guards.limits.keys import hash_key
+from openclaw_webhooks.guards.limits.keys import PATH_BYTES, hash_key
 from openclaw_webhooks.guards.limits.outage import Outage
 from openclaw_webhooks.guards.limits.redis_slots import RedisSlots
 from openclaw_webhooks.guards.limits.windows import TRY_SOON, RuleBook, allowed, refused
@@ -106,10 +107,14 @@ class RedisStore:
         ``tracked_keys`` are those with a slot in flight; outlived leases are those this process saw, and of a worker
         that was killed nobody sees any.
         """
+        by_path = Counter[bytes]()
         in_flight = self.slots.count()
+        for digest, count in in_flight.items():
+            by_path[bytes.fromhex(digest)[-PATH_BYTES:]] += count
         return LimitStats(
-            tracked_keys=sum(slots > 0 for slots in in_flight),
-            in_flight=sum(in_flight),
+            tracked_keys=len(in_flight),
+            in_flight=by_path.total(),
+            in_flight_by_path=by_path,
             evictions=0,
             refused_for_room=0,
             outlived_leases=self.slots.outlived_leases,

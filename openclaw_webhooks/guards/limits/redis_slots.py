@@ -100,8 +100,8 @@ class RedisSlots:
         """Ask the server for its Unix time in seconds; raises ``LimitStoreUnavailable``."""
         return self._outage.ask(self._ask_time)
 
-    def count(self) -> list[int]:
-        """Count the slots taken of each key, by walking over every key of the server."""
+    def count(self) -> dict[str, int]:
+        """Count the slots taken of each key that has some, by walking over every key of the server."""
         return self._outage.ask(self._count)
 
     def close(self) -> None:
@@ -153,10 +153,11 @@ class RedisSlots:
         seconds, microseconds = self.client.time()
         return float(seconds) + microseconds / 1_000_000
 
-    def _count(self) -> list[int]:
+    def _count(self) -> dict[str, int]:
         now_ms = int(self._ask_time() * 1000)
         names = self.client.scan_iter(match=f"{SLOTS_PREFIX}*", count=1000)
-        return [self.client.zcount(name, f"({now_ms}", "+inf") for name in names]
+        counts = {name: self.client.zcount(name, f"({now_ms}", "+inf") for name in names}
+        return {name.decode().removeprefix(SLOTS_PREFIX): count for name, count in counts.items() if count}
 
 
 class RedisLease:

@@ -14,6 +14,7 @@ are primary: chains that hold garbage are threaded again from them. Whoever call
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
@@ -42,7 +43,7 @@ _LOW, _HIGH, _NEXT, _WINDOW, _FIRST_SLOT = range(5)
 
 
 class KeyDigest(NamedTuple):
-    """A key as the table knows it: 128 bits of a hash, in two words."""
+    """A key as the table knows it: 128 bits of hashes, in two words; the high one is its path's."""
 
     low: int
     high: int
@@ -151,14 +152,16 @@ class KeyTable:
 
     def stats(self, *, now_ms: int) -> LimitStats:
         """Count what is tracked; takes milliseconds."""
-        tracked = in_flight = 0
+        tracked, by_path = 0, Counter[bytes]()
         for row in self._rows_in_use():
             live = sum(self._is_live(self.words[slot], now_ms) for slot in self._slots(row))
-            in_flight += live
+            if live:
+                by_path[self.words[row + _HIGH].to_bytes(WORD_BYTES, "little")] += live
             tracked += live > 0 or self._is_running(row, now_ms)
         return LimitStats(
             tracked_keys=tracked,
-            in_flight=in_flight,
+            in_flight=by_path.total(),
+            in_flight_by_path=by_path,
             evictions=self.words[_EVICTIONS_AT],
             refused_for_room=self.words[_REFUSED_AT],
             outlived_leases=self.words[_OUTLIVED_AT],

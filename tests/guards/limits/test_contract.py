@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from openclaw_webhooks.guards.limits.base import Allowance, Lease, Verdict
+from openclaw_webhooks.guards.limits.keys import hash_path
 from tests.guards.limits.builders import HandClock, StoreFactory, acquire, hits_allowed, is_full, key
 
 
@@ -166,6 +167,18 @@ def test_a_new_key_is_refused_where_all_are_live_and_that_is_counted(make_store:
     assert (stats.refused_for_room, stats.tracked_keys, stats.in_flight) == (2, 2, 2)
     leases[1].release()
     assert store.hit(key("c")).allowed
+
+
+def test_slots_are_told_by_path(make_store: StoreFactory) -> None:
+    store = make_store()
+    assert store.stats().in_flight_by_path == {}
+    leases = [acquire(store, key(client, path)) for client, path in (("a", "/one"), ("b", "/one"), ("a", "/two"))]
+    assert store.hit(key("c", "/three")).allowed
+    stats = store.stats()
+    assert (stats.in_flight, stats.in_flight_by_path) == (3, {hash_path("/one"): 2, hash_path("/two"): 1})
+    for lease in leases:
+        lease.release()
+    assert store.stats().in_flight_by_path == {}
 
 
 def test_an_outlived_lease_does_not_keep_a_key(make_store: StoreFactory, clock: HandClock) -> None:
