@@ -84,7 +84,7 @@ class Callers:
             started = time.monotonic()
             status, answer = self._server.call(PATH, body, source=source, secret=ROUTE_SECRET)
             self.longest_seconds = max(self.longest_seconds, time.monotonic() - started)
-            self.told.add((status, answer.get("code", "")))
+            self.told.add((status, answer.get("code", "") if isinstance(answer, dict) else str(answer)))
             if status == 200 and call % 2:
                 self.acknowledged.add(answer["result"]["flow"]["flowId"])
             if status != 200:

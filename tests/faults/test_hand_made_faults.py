@@ -83,8 +83,8 @@ FAULTS = [
     ),
     Fault(
         "no body limit at the ASGI door",
-        "exchange.py",
-        "if effect.received_bytes > effect.limit_bytes:",
+        "servers/asgi_body.py",
+        "if self.received_bytes > limit_bytes:",
         "if False:",
         DOORS[:1],
     ),
@@ -97,12 +97,12 @@ FAULTS = [
     ),
     Fault(
         "no body deadline at the ASGI door",
-        "exchange.py",
-        "asyncio.timeout(effect.timeout_seconds)",
+        "servers/asgi_body.py",
+        "asyncio.timeout(timeout_seconds)",
         "asyncio.timeout(3600)",
         (f"{DOORS[0]}::test_a_body_that_stalls_is_answered_at_its_deadline",),
     ),
-    Fault("refusals unread at the ASGI door", "exchange.py", "            await self._linger()\n", "", DOORS[:1]),
+    Fault("refusals unread at the ASGI door", "exchange.py", "            await self._body.linger()\n", "", DOORS[:1]),
     Fault(
         "compare-and-swap without the revision",
         STATEMENTS,
