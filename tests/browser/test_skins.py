@@ -58,6 +58,7 @@ def test_an_export_shows_how_far_it_is_and_ends_in_a_file(strict: Served, tmp_pa
     pages.browser.execute_cdp_cmd(
         "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path), "eventsEnabled": False}
     )
+    pages.take_console_errors()  # a browser that is new to the server has asked for its icon
     pages.find("Export as CSV").click()
     pages.wait_until(lambda: "1 of 1 calls: done" in pages.text)
     file = tmp_path / "webhook-calls.csv"
