@@ -224,3 +224,20 @@ def test_closing_at_once_still_makes_the_calls() -> None:
 
     asyncio.run(work())
     assert made == [1]
+
+
+def test_a_loop_that_closes_before_it_woke_a_thread_costs_the_next_one_nothing(pool: EnginePool) -> None:
+    async def leave_two() -> None:
+        pool.submit(lambda: 1)
+        pool.submit(lambda: 2)  # with a second one the loop means to look once more before it hands over
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(leave_two())
+    loop.close()
+    assert pool._is_waking
+
+    async def work() -> Any:
+        return await pool.submit(lambda: 3).future
+
+    assert run(work) == 3
+    assert not pool._is_waking
