@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from openclaw_webhooks.servers import gunicorn as hooks
 from openclaw_webhooks.servers.gunicorn_threads import TurnTakingWorker
+from openclaw_webhooks.servers.gunicorn_uvicorn import UvicornWorker
 from project.log_lines import GunicornLogger
 from project.settings import LOGGING, SERVER
 from project.tracing import start_tracing, stop_tracing
@@ -23,17 +24,13 @@ from project.tracing import start_tracing, stop_tracing
 wsgi_app = f"project.{SERVER.interface}:application"
 bind = [bind.gunicorn_value for bind in SERVER.binds]
 workers = SERVER.workers
-worker_class = "asgi" if SERVER.interface == "asgi" else TurnTakingWorker
+worker_class = UvicornWorker if SERVER.interface == "asgi" else TurnTakingWorker
 # Under ASGI the engine's threads are the app's own pool (ENGINE_THREADS), and the worker has none.
 threads = 1 if SERVER.interface == "asgi" else SERVER.threads
 # A fault at start stops the server instead of leaving it to answer errors.
 asgi_lifespan = "on"
 # Workers fork from a master that has loaded the app: one that was killed is replaced in milliseconds, not seconds.
 preload_app = True
-
-# Not "auto", which takes gunicorn_h1c where that is installed: 0.6.9 keeps 11 KB of each connection for good, and
-# 0.6.10 drops kept connections after bodies of 256 KB, without an answer.
-http_parser = "python"
 
 graceful_timeout = 4
 _CALLERS_GRACE_SECONDS: Final = 1 if SERVER.interface == "asgi" else 2
@@ -72,11 +69,8 @@ def post_worker_init(worker: Any) -> None:
     worker.cfg.set("graceful_timeout", _CALLERS_GRACE_SECONDS)
     if SERVER.traces:
         start_tracing()
-    if SERVER.interface == "asgi":
-        worker.loop.add_signal_handler(signal.SIGINT, _ignore)
-    else:
-        # A handler, not SIG_IGN: that would be inherited by the commands of exec SecretRefs.
-        signal.signal(signal.SIGINT, _ignore)
+    # A handler, not SIG_IGN: that would be inherited by the commands of exec SecretRefs.
+    signal.signal(signal.SIGINT, _ignore)
 
 
 def worker_exit(arbiter: Any, worker: Any) -> None:

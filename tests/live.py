@@ -1,4 +1,7 @@
-"""Real servers for tests: this project under gunicorn or uvicorn, in a process of its own on a free loopback port."""
+"""Real servers for tests: this project under gunicorn, in a process of its own on a free loopback port.
+
+``plain-asgi`` is gunicorn as it comes, with its own ASGI worker: the mounted application under another make of server.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ from typing import Any, Literal
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
-Door = Literal["gunicorn-asgi", "gunicorn-wsgi", "uvicorn-asgi"]
-DOORS: tuple[Door, ...] = ("gunicorn-asgi", "gunicorn-wsgi", "uvicorn-asgi")
+Door = Literal["gunicorn-asgi", "gunicorn-wsgi", "plain-asgi"]
+DOORS: tuple[Door, ...] = ("gunicorn-asgi", "gunicorn-wsgi", "plain-asgi")
 
 SECRET = "a-secret-of-the-live-tests-0123456789"
 
@@ -110,8 +113,9 @@ LIVE = "/plugins/webhooks/live"
 
 def _command(door: Door, port: int) -> list[str]:
     python = sys.executable
-    if door == "uvicorn-asgi":
-        return [python, "-m", "uvicorn", "project.asgi:application", "--port", str(port), "--no-access-log"]
+    if door == "plain-asgi":
+        server = ["-m", "gunicorn", "-k", "asgi", "--no-control-socket", "--bind", f"127.0.0.1:{port}"]
+        return [python, *server, "project.asgi:application"]
     return [python, "-m", "gunicorn", "--config", "project/gunicorn_conf.py"]
 
 

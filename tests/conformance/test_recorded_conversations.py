@@ -17,7 +17,7 @@ CONFORMANCE = SHARED / "conformance"
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-@pytest.mark.parametrize("door", ["gunicorn-asgi", "gunicorn-wsgi", "uvicorn-asgi"])
+@pytest.mark.parametrize("door", ["gunicorn-asgi", "gunicorn-wsgi", "plain-asgi"])
 def test_every_recorded_conversation_goes_as_it_went(door: Door, database: str, tmp_path: pathlib.Path) -> None:
     require(f"the recorded conversations ({CONFORMANCE})", CONFORMANCE.is_dir())
     prepared = subprocess.run(

@@ -25,7 +25,7 @@ def _crowd(server: Server, first: bytes, *, network: int, count: int = 100) -> l
     return crowd
 
 
-@pytest.mark.parametrize("door", ["gunicorn-asgi", "uvicorn-asgi"])
+@pytest.mark.parametrize("door", ["gunicorn-asgi", "plain-asgi"])
 def test_another_client_is_served_while_300_misbehave(door: Door, tmp_path: pathlib.Path) -> None:
     with serve(door, tmp_path, workers=1) as server:
         silent = _crowd(server, b"", network=101)

@@ -1,0 +1,216 @@
+"""Heads at the stand-alone server's protocol: too large, too slow, broken, and such that offer another protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import uvicorn
+
+from openclaw_webhooks.servers import http_protocol
+from openclaw_webhooks.servers.http_protocol import MAX_HEAD_BYTES, BoundedProtocol
+
+BODY = b'{"action":"list_flows"}'
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the method and what was sent."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    text = b"%s %s" % (scope["method"].encode(), body)
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
+    await send({"type": "http.response.body", "body": text})
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    config = uvicorn.Config(
+        application, port=0, http=BoundedProtocol, lifespan="off", log_config=None, access_log=False
+    )
+    server = uvicorn.Server(config)
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    (listener,) = server.servers[0].sockets
+    reader, writer = await asyncio.open_connection(*listener.getsockname())
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        await server.shutdown()
+
+
+def converse(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with connected() as (reader, writer):
+            await talk(reader, writer)
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def request(*fields: str, method: str = "POST", body: bytes = BODY) -> bytes:
+    lines = [f"{method} /hook HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *fields]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+    return int(head[9:12]), await reader.readexactly(length)
+
+
+async def read_refusal(reader: asyncio.StreamReader) -> int:
+    """Read an answer and the end of the connection."""
+    status, _ = await read_answer(reader)
+    assert await reader.read() == b""
+    return status
+
+
+def test_requests_follow_each_other_and_may_be_sent_ahead() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(request() + request(body=b"second"))
+        assert await read_answer(reader) == (200, b"POST " + BODY)
+        assert await read_answer(reader) == (200, b"POST second")
+        for byte in request(body=b"drop by drop"):
+            writer.write(bytes([byte]))
+            await writer.drain()
+        assert await read_answer(reader) == (200, b"POST drop by drop")
+
+    converse(talk)
+
+
+@pytest.mark.parametrize(("padding", "status"), [(MAX_HEAD_BYTES - 200, 200), (MAX_HEAD_BYTES, 431)])
+def test_a_whole_head_has_its_bound(padding: int, status: int) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(request("X-Padding: " + "x" * padding))
+        assert (await read_answer(reader))[0] == status
+        if status != 200:
+            assert await reader.read() == b""
+
+    converse(talk)
+
+
+def test_a_head_without_end_is_refused_at_the_bound() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(request())
+        assert (await read_answer(reader))[0] == 200
+        writer.write(b"POST /hook HTTP/1.1\r\nX-Padding: ")
+        for _ in range(MAX_HEAD_BYTES // 1024 + 1):
+            writer.write(b"x" * 1024)
+            await writer.drain()
+        assert await read_refusal(reader) == 431
+
+    converse(talk)
+
+
+@pytest.mark.parametrize("begun", [b"", b"POST /hook HTTP/1.1\r\nHo"])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_head_that_does_not_come_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch, begun: bytes, kept: bool
+) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_SECONDS", 0.3)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if kept:
+            writer.write(request())
+            assert (await read_answer(reader))[0] == 200
+        writer.write(begun)
+        if begun:
+            assert await read_refusal(reader) == 408
+        elif not kept:  # a kept connection that rests is uvicorn's to end
+            assert await reader.read() == b""
+
+    converse(talk)
+
+
+def test_dripping_a_head_does_not_buy_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_SECONDS", 0.3)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def drip() -> None:
+            for byte in request():
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.05)
+
+        dripping = asyncio.create_task(drip())
+        assert await read_refusal(reader) == 408
+        dripping.cancel()
+
+    converse(talk)
+
+
+def test_a_slow_body_is_not_the_protocols_business(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_SECONDS", 0.1)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        whole = request()
+        writer.write(whole[:-5])
+        await asyncio.sleep(0.3)
+        writer.write(whole[-5:])
+        assert await read_answer(reader) == (200, b"POST " + BODY)
+
+    converse(talk)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"),
+        ("Connection: Upgrade", "Upgrade: websocket"),
+    ],
+)
+def test_an_offered_upgrade_is_passed_over_and_the_body_kept(fields: tuple[str, ...]) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            whole = request(*fields)
+            writer.write(whole[:-5])
+            await asyncio.sleep(0.01)
+            writer.write(whole[-5:])
+            assert await read_answer(reader) == (200, b"POST " + BODY)
+        writer.write(request(*fields, method="GET", body=b"") + request())
+        assert await read_answer(reader) == (200, b"GET ")
+        assert await read_answer(reader) == (200, b"POST " + BODY)
+
+    converse(talk)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"hello\r\n\r\n",
+        b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /hook HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST /hook HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello",
+        b"POST /hook HTTP/1.1\r\nHost : x\r\n\r\n",
+        b"POST /hook HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+        b"POST /hook HTTP/1.1\r\nX: a\r\n folded\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_is_refused(sent: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        assert await read_refusal(reader) == 400
+
+    converse(talk)
+
+
+def test_a_broken_body_is_refused() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"POST /hook HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n")
+        assert await read_refusal(reader) == 400
+
+    converse(talk)
+
+
+def test_a_whole_request_is_answered_whatever_follows_it() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(request() + b"nonsense\r\n\r\n")
+        assert await read_answer(reader) == (200, b"POST " + BODY)
+        assert await reader.read() == b""
+
+    converse(talk)
