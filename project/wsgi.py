@@ -1,4 +1,4 @@
-"""The WSGI application of the stand-alone server."""
+"""The WSGI application of the stand-alone server: the routes in front, Django behind."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
+from openclaw_webhooks.wsgi import mount
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-application = get_wsgi_application()
+application = mount(get_wsgi_application())
