@@ -78,9 +78,21 @@ class ReceiveJson:
 
 @dataclass(frozen=True, slots=True)
 class RunAction:
-    """Effect: make this blocking call, off any event loop. Result: the outcome and the body that tells it."""
+    """Effect: make a blocking call, off any event loop. Result: what ``run`` returns.
 
-    call: Callable[[], tuple[Outcome, bytes]]
+    Attributes:
+        act: Asks the engine; may be made once more where what it did was undone.
+        tell: Makes the body that tells the outcome, once that is certain; blocks as well.
+        joins: Whether several such calls may be made together (``engines.base.CommitsTogether``).
+    """
+
+    act: Callable[[], Outcome]
+    tell: Callable[[Outcome], tuple[Outcome, bytes]]
+    joins: bool = False
+
+    def run(self) -> tuple[Outcome, bytes]:
+        """Do both, one after the other."""
+        return self.tell(self.act())
 
 
 Effect: TypeAlias = CountRequest | TakeSlot | GiveSlotBack | Authenticate | ReceiveJson | RunAction

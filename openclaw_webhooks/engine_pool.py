@@ -10,6 +10,9 @@ thread at its end, and the loop is woken once the queue is empty. Each interrupt
 interpreter's lock: 7 changes of context a request became 1.4 in process and 3 in the server, where a get takes a fifth
 less CPU.
 
+Calls that wait together may also be made together (``make_together``): an engine whose commits are what costs makes one
+of them. In CPU of the worker, with 8 callers that create flows, 800 µs became 690.
+
 Knows neither Django nor HTTP.
 """
 
@@ -19,15 +22,18 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
 
 PATIENCE_SECONDS: Final = 0.002
 """How long a call waits for a thread, and a result for its loop, at most."""
 _PROMPT_SECONDS: Final = 0.0005
 """A call that took as long hands its result back at once: nothing is gained by gathering slow ones."""
 _LARGEST_HANDOVER: Final = 16
-"""How many calls are handed over at the latest, however many more each turn of the loop brings."""
+"""How many calls are handed over at the latest, however many more each turn of the loop brings; and made together."""
+
+MakeTogether: TypeAlias = Callable[[Sequence[Callable[[], None]]], bool]
+"""Makes calls as one; ``False`` where it is as if none had been made. A call raises nothing."""
 
 
 class Job:
@@ -35,16 +41,29 @@ class Job:
 
     Attributes:
         future: The result as an awaitable. Cancelling it does not stop the call.
+        joins: Whether the call may be made together with others.
     """
 
-    __slots__ = ("_call", "_is_delivered", "_outcome", "_unattended", "future", "loop", "submitted_at_seconds")
+    __slots__ = (
+        *("_call", "_conclude", "_is_delivered", "_outcome", "_unattended"),
+        *("future", "joins", "loop", "submitted_at_seconds"),
+    )
 
-    def __init__(self, call: Callable[[], Any], loop: asyncio.AbstractEventLoop, now_seconds: float) -> None:
+    def __init__(
+        self,
+        call: Callable[[], Any],
+        conclude: Callable[[Any], Any] | None,
+        *,
+        joins: bool,
+        loop: asyncio.AbstractEventLoop,
+        now_seconds: float,
+    ) -> None:
         """Take the call; ``now_seconds`` is when it began to wait."""
         self.future: asyncio.Future[Any] = loop.create_future()
+        self.joins = joins
         self.loop = loop
         self.submitted_at_seconds = now_seconds
-        self._call = call
+        self._call, self._conclude = call, conclude
         self._outcome: tuple[Any, BaseException | None] | None = None
         self._is_delivered = False
         self._unattended: Callable[[Any, BaseException | None], None] | None = None
@@ -53,6 +72,19 @@ class Job:
         """Make the call; in a thread of the pool. What it raises is its caller's."""
         try:
             self._outcome = self._call(), None
+        except BaseException as error:  # noqa: BLE001 - delivered, as every future does
+            self._outcome = None, error
+
+    def fail(self, error: BaseException) -> None:
+        """Have the error be the outcome."""
+        self._outcome = None, error
+
+    def conclude(self) -> None:
+        """Make of the result what its caller gets; in a thread of the pool, once the result is certain."""
+        if self._conclude is None or self._outcome is None or self._outcome[1] is not None:
+            return
+        try:
+            self._outcome = self._conclude(self._outcome[0]), None
         except BaseException as error:  # noqa: BLE001 - delivered, as every future does
             self._outcome = None, error
 
@@ -99,14 +131,22 @@ class _Outbox:
 class EnginePool:
     """At most ``threads`` daemon threads; the first starts with the first call. Safe for several event loops."""
 
-    def __init__(self, threads: int, *, on_thread_end: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        threads: int,
+        *,
+        make_together: MakeTogether | None = None,
+        on_thread_end: Callable[[], None] = lambda: None,
+    ) -> None:
         """Prepare.
 
         Args:
             threads: How many calls may run at once.
+            make_together: Makes waiting calls that say they may join; ``None`` where each is made by itself.
             on_thread_end: Called in each thread before it ends, to let go of what is its own.
         """
         self._most = threads
+        self._make_together = make_together
         self._on_thread_end = on_thread_end
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
@@ -117,14 +157,21 @@ class EnginePool:
         self._closed = False
         self._outboxes: dict[asyncio.AbstractEventLoop, _Outbox] = {}
 
-    def submit(self, call: Callable[[], Any]) -> Job:
+    def submit(
+        self, call: Callable[[], Any], conclude: Callable[[Any], Any] | None = None, *, joins: bool = False
+    ) -> Job:
         """Have ``call`` made in a thread; to be called on a running event loop.
+
+        Args:
+            call: Is made once more where it was made together with others and that failed as a whole.
+            conclude: Makes the job's result of the call's, in that thread.
+            joins: Whether the call may be made together with others.
 
         Raises:
             RuntimeError: The pool is closed.
         """
         loop = asyncio.get_running_loop()
-        job = Job(call, loop, time.monotonic())
+        job = Job(call, conclude, joins=joins, loop=loop, now_seconds=time.monotonic())
         with self._lock:
             if self._closed:
                 raise RuntimeError("The engine pool is closed.")
@@ -199,31 +246,63 @@ class EnginePool:
         gate = threading.Lock()
         gate.acquire()
         try:
-            while (job := self._next(gate)) is not None:
+            while jobs := self._next(gate):
                 began_seconds = time.monotonic()
-                job.run()
-                self._hand_back(job, is_slow=time.monotonic() - began_seconds >= _PROMPT_SECONDS)
+                jobs = self._run(jobs)
+                for job in jobs:
+                    job.conclude()
+                self._hand_back(jobs, is_slow=time.monotonic() - began_seconds >= _PROMPT_SECONDS)
         finally:
             self._on_thread_end()
 
-    def _next(self, gate: threading.Lock) -> Job | None:
-        """Return the next call, waiting for one; ``None`` once the pool is closed and nothing is left."""
+    def _next(self, gate: threading.Lock) -> list[Job]:
+        """Return the next call, with those behind it that may join it; none once the pool is closed and all is done."""
         while True:
             with self._lock:
                 if self._waiting:
-                    return self._waiting.popleft()
+                    return self._take()
                 self._active -= 1
                 if self._closed:
-                    return None
+                    return []
                 self._gates.append(gate)
             gate.acquire()
 
-    def _hand_back(self, job: Job, *, is_slow: bool) -> None:
-        """Keep the outcome for its loop; wake who is owed something, unless more will be done in a moment."""
+    def _take(self) -> list[Job]:
+        """Take from the queue what is made next; under the lock."""
+        jobs = [self._waiting.popleft()]
+        if self._make_together is not None and jobs[0].joins:
+            while self._waiting and self._waiting[0].joins and len(jobs) < _LARGEST_HANDOVER:
+                jobs.append(self._waiting.popleft())
+        return jobs
+
+    def _run(self, jobs: list[Job]) -> list[Job]:
+        """Make one call, or several together; return those that were made."""
+        if len(jobs) == 1 or self._make_together is None:
+            jobs[0].run()
+            return jobs
+        try:
+            is_made = self._make_together([job.run for job in jobs])
+        except BaseException as error:  # noqa: BLE001 - delivered, as every future does
+            for job in jobs:
+                job.fail(error)
+            return jobs
+        if is_made:
+            return jobs
+        # Each by itself, the others in other threads: what keeps one of them waiting may not keep the next.
+        for job in jobs:
+            job.joins = False
         with self._lock:
-            outbox = self._outboxes.get(job.loop)
-            if outbox is not None:  # else the loop was closed, so nobody waits any more
-                outbox.done.append(job)
+            self._waiting.extendleft(reversed(jobs[1:]))
+        jobs[0].run()
+        return jobs[:1]
+
+    def _hand_back(self, jobs: Sequence[Job], *, is_slow: bool) -> None:
+        """Keep outcomes for their loops; wake who is owed something, unless more will be done in a moment."""
+        with self._lock:
+            for job in jobs:
+                outbox = self._outboxes.get(job.loop)
+                if outbox is not None:  # else the loop was closed, so nobody waits any more
+                    outbox.done.append(job)
             if self._waiting and not is_slow:
                 return
             due = [one for one in self._outboxes.items() if one[1].done and not one[1].is_delivery_due]

@@ -123,8 +123,8 @@ class _Exchange:
                 return _follow_now(authentication_steps(head, secret, self._runtime.resolver))
             case ReceiveJson():
                 return self._receive_json(effect)
-            case RunAction(call):
-                return self._run(call)
+            case RunAction():
+                return self._run(effect)
             case _:
                 assert_never(effect)
 
@@ -144,9 +144,9 @@ class _Exchange:
             taking.add_done_callback(_release_unused)
             raise
 
-    async def _run(self, call: Callable[[], Any]) -> Any:
+    async def _run(self, effect: RunAction) -> Any:
         """Make the engine's call in the pool; it cannot be stopped, so a caller that leaves does not free its slot."""
-        job = self._runtime.engine_pool.submit(call)
+        job = self._runtime.engine_pool.submit(effect.act, effect.tell, joins=effect.joins)
         try:
             return await job.future
         except asyncio.CancelledError:

@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
@@ -25,7 +25,7 @@ from openclaw_webhooks.conf.configuration import Configuration, get_configuratio
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.conf.settings import AppSettings, get_settings
 from openclaw_webhooks.engine_pool import EnginePool
-from openclaw_webhooks.engines.base import Engine
+from openclaw_webhooks.engines.base import CommitsTogether, Engine
 from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Allowance, Limits, LimitStore
 from openclaw_webhooks.monitoring.pages import MonitoringPages
 from openclaw_webhooks.monitoring.watch import Watch, Watched
@@ -149,11 +149,17 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         engine=engine,
         recorder=recorder,
         pipeline=pipeline,
-        engine_pool=EnginePool(settings.engine_threads, on_thread_end=connections.close_all),
+        engine_pool=_build_engine_pool(engine, settings.engine_threads),
         limit_pool=EnginePool(_LIMIT_THREADS),
         watch=watch,
         pages=watch.build_pages(find_client=pipeline.find_client, read_statuses=resolver.statuses),
     )
+
+
+def _build_engine_pool(engine: Engine, threads: int) -> EnginePool:
+    can_join = isinstance(engine, CommitsTogether) and engine.commits_together
+    make_together = cast("CommitsTogether", engine).commit_together if can_join else None
+    return EnginePool(threads, make_together=make_together, on_thread_end=connections.close_all)
 
 
 def build_limits(settings: AppSettings, routes: Iterable[RouteConfig]) -> Limits:

@@ -8,7 +8,7 @@ Source: contract.md sections 4 and 5.
 
 from __future__ import annotations
 
-from typing import TypeVar, assert_never
+from typing import Final, TypeVar, assert_never
 
 from openclaw_webhooks.actions.values import (
     Action,
@@ -42,6 +42,9 @@ from openclaw_webhooks.outcomes import (
     build_outcome,
 )
 from openclaw_webhooks.values import Unset
+
+BRIEF_CHANGES: Final = (CreateFlow, RunTask, SetWaiting, ResumeFlow, FinishFlow, FailFlow, RequestCancel)
+"""The actions that change one flow and wait for nobody else, as ``cancel_flow`` does for its child tasks' agents."""
 
 T = TypeVar("T")
 

@@ -127,8 +127,8 @@ class RouteView(RouteHooks):
             case ReceiveJson():
                 self.incoming = effect
                 return self._receive(request)
-            case RunAction(call):
-                return call()
+            case RunAction():
+                return effect.run()
             case _:
                 assert_never(effect)
 

@@ -117,7 +117,8 @@ def test_an_outcome_that_comes_between_the_cancellation_and_its_waking_is_report
     reported: list[tuple[Any, BaseException | None]] = []
 
     async def work() -> None:
-        job = Job(lambda: 42, asyncio.get_running_loop(), time.monotonic())
+        loop = asyncio.get_running_loop()
+        job = Job(lambda: 42, None, joins=False, loop=loop, now_seconds=time.monotonic())
 
         async def wait() -> None:
             try:
@@ -241,3 +242,87 @@ def test_a_loop_that_closes_before_it_woke_a_thread_costs_the_next_one_nothing(p
 
     assert run(work) == 3
     assert not pool._is_waking
+
+
+class Together:
+    """Makes calls together and counts them; the first ``failures`` times it is as if it had not."""
+
+    def __init__(self, *, failures: int = 0) -> None:
+        self.sizes: list[int] = []
+        self.failures = failures
+
+    def __call__(self, calls: Any) -> bool:
+        self.sizes.append(len(calls))
+        for call in calls:
+            call()
+        self.failures -= 1
+        return self.failures < 0
+
+
+@pytest.mark.usefixtures("patience")
+def test_calls_that_may_join_are_made_together_and_the_others_by_themselves() -> None:
+    together = Together()
+    pool = EnginePool(1, make_together=together)
+
+    async def work() -> list[Any]:
+        joins = [True, True, True, False, True, False, True, True]
+        jobs = [pool.submit(lambda n=n: n, lambda n: n * 10, joins=one) for n, one in enumerate(joins)]
+        return await asyncio.gather(*(job.future for job in jobs))
+
+    assert run(work) == [0, 10, 20, 30, 40, 50, 60, 70]
+    assert together.sizes == [3, 2]
+    pool.close()
+
+
+def test_calls_whose_joint_commit_failed_are_made_once_more_each_by_itself() -> None:
+    together, made = Together(failures=1), []
+    pool = EnginePool(4, make_together=together)
+
+    def call(number: int) -> int:
+        made.append(number)
+        return len(made)
+
+    async def work() -> list[Any]:
+        jobs = [pool.submit(lambda n=n: call(n), lambda result: result, joins=True) for n in range(3)]
+        return await asyncio.gather(*(job.future for job in jobs))
+
+    assert sorted(run(work)) == [4, 5, 6], "what came of the first time is void"
+    assert made[:3] == [0, 1, 2]
+    assert sorted(made[3:]) == [0, 1, 2]
+    assert together.sizes == [3]
+    pool.close()
+
+
+def test_errors_of_calls_made_together_come_back_to_their_callers() -> None:
+    pool = EnginePool(1, make_together=Together())
+
+    def fail(_: Any = None) -> None:
+        raise ZeroDivisionError
+
+    async def work() -> list[Any]:
+        jobs = [
+            pool.submit(lambda: 1, joins=True),
+            pool.submit(fail, lambda _: 2, joins=True),
+            pool.submit(lambda: 3, fail, joins=True),
+        ]
+        return await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
+
+    first, second, third = run(work)
+    assert first == 1
+    assert isinstance(second, ZeroDivisionError)
+    assert isinstance(third, ZeroDivisionError)
+    pool.close()
+
+
+def test_an_error_of_making_together_reaches_every_caller() -> None:
+    def refuse(_: Any) -> bool:
+        raise ZeroDivisionError
+
+    pool = EnginePool(1, make_together=refuse)
+
+    async def work() -> list[Any]:
+        jobs = [pool.submit(lambda: 1, joins=True) for _ in range(2)]
+        return await asyncio.gather(*(job.future for job in jobs), return_exceptions=True)
+
+    assert [type(error) for error in run(work)] == [ZeroDivisionError] * 2
+    pool.close()

@@ -110,7 +110,7 @@ class Drive:
 
     def answer(self, effect: Effect) -> Any:
         if isinstance(effect, RunAction):
-            return effect.call()
+            return effect.run()
         if isinstance(effect, GiveSlotBack):
             return effect.lease.release()
         return self.results[type(effect).__name__]

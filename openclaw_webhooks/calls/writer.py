@@ -1,7 +1,7 @@
 """Writes a batch of calls in one transaction: the rows, the folded refusals, and the numbers by the minute.
 
-Fixed SQL through the cursor, many rows a statement, for SQLite and PostgreSQL: a row costs a few microseconds where
-the ORM takes hundreds, and one statement lets go of the interpreter lock once where ``executemany`` does for each row.
+Fixed SQL, many rows a statement, for SQLite and PostgreSQL: a row costs a few microseconds where the ORM takes
+hundreds, and one statement lets go of the interpreter lock once where ``executemany`` does for each row.
 
 The order matters: the minutes come first, so that under SQLite the write lock is held before the places of refusals
 are read, and several processes fold into the same row exactly.
@@ -17,12 +17,12 @@ from typing import TypeAlias, TypeVar
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorWrapper
 from django.db.models import CharField
 
 from openclaw_webhooks.calls.batch import HOUR_MS, OWN_ROWS, Batch, Fold, Folded, FoldKey, minute_of
 from openclaw_webhooks.calls.journey import format_journey, measure
 from openclaw_webhooks.calls.record import CallRecord, Step
+from openclaw_webhooks.fixed_sql import run_fixed
 from openclaw_webhooks.models import Call, CallHour, CallMinute, Outcome
 
 _Value: TypeAlias = str | int | None
@@ -64,11 +64,13 @@ def write_batch(connection: BaseDatabaseWrapper, batch: Batch) -> None:
         OverflowError: If a number is beyond 64 bits (SQLite; elsewhere a ``DataError``).
     """
     minutes, rows = _build_minutes(batch), [_build_row(record) for record in batch.rows]
-    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
-        _insert(cursor, CallMinute._meta.db_table, _MINUTE_COLUMNS, minutes, _ON_MINUTE_CONFLICT)
-        _insert(cursor, CallHour._meta.db_table, _HOUR_COLUMNS, _build_hours(minutes), _ON_HOUR_CONFLICT)
-        _insert(cursor, Call._meta.db_table, _ROW_COLUMNS, rows)
-        _insert(cursor, Call._meta.db_table, _FOLD_COLUMNS, list(_build_folds(cursor, batch)), _ON_FOLD_CONFLICT)
+    with transaction.atomic(using=connection.alias):
+        _insert(connection, CallMinute._meta.db_table, _MINUTE_COLUMNS, minutes, _ON_MINUTE_CONFLICT)
+        _insert(connection, CallHour._meta.db_table, _HOUR_COLUMNS, _build_hours(minutes), _ON_HOUR_CONFLICT)
+        _insert(connection, Call._meta.db_table, _ROW_COLUMNS, rows)
+        _insert(
+            connection, Call._meta.db_table, _FOLD_COLUMNS, list(_build_folds(connection, batch)), _ON_FOLD_CONFLICT
+        )
 
 
 def outcome_of(status: int, refused_by: str | None) -> Outcome:
@@ -81,11 +83,11 @@ def outcome_of(status: int, refused_by: str | None) -> Outcome:
 
 
 def _insert(
-    cursor: CursorWrapper, table: str, columns: tuple[str, ...], rows: Sequence[_Row], on_conflict: str = ""
+    connection: BaseDatabaseWrapper, table: str, columns: tuple[str, ...], rows: Sequence[_Row], on_conflict: str = ""
 ) -> None:
     for chunk in _chunked(rows):
         sql = _build_insert(table, columns, len(chunk), on_conflict)
-        cursor.execute(sql, [value for row in chunk for value in row])
+        run_fixed(connection, sql, [value for row in chunk for value in row])
 
 
 def _chunked(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
@@ -138,9 +140,9 @@ def _column_lengths() -> dict[str, int]:
     return {field.attname: field.max_length for field in fields if field.max_length is not None}
 
 
-def _build_folds(cursor: CursorWrapper, batch: Batch) -> Iterator[_Row]:
+def _build_folds(connection: BaseDatabaseWrapper, batch: Batch) -> Iterator[_Row]:
     digests = {_digest(key): fold for key, fold in batch.folds.items()}
-    taken = _fetch_taken_slots(cursor, list(digests))
+    taken = _fetch_taken_slots(connection, list(digests))
     for (key, fold), digest in zip(batch.folds.items(), digests, strict=True):
         yield from _build_fold(key, fold, digest=digest, taken=taken.get(digest, 0))
 
@@ -159,17 +161,16 @@ def _build_rest(key: FoldKey, rest: Folded) -> _Row:
     return (rest.first_at_ms, *answer, *sums, rest.last_at_ms, rest.count)
 
 
-def _fetch_taken_slots(cursor: CursorWrapper, digests: list[int]) -> dict[int, int]:
+def _fetch_taken_slots(connection: BaseDatabaseWrapper, digests: list[int]) -> dict[int, int]:
     """Return, for each fold that any process has begun, the last place taken in it."""
     taken: dict[int, int] = {}
     for chunk in _chunked(digests):
         places = ", ".join(["%s"] * len(chunk))
-        cursor.execute(
+        sql = (
             f"SELECT fold_key, MAX(fold_slot) FROM {Call._meta.db_table}"  # noqa: S608 - names of our own
-            f" WHERE fold_key IN ({places}) GROUP BY fold_key",
-            chunk,
+            f" WHERE fold_key IN ({places}) GROUP BY fold_key"
         )
-        taken.update(cursor.fetchall())
+        taken.update(run_fixed(connection, sql, chunk))
     return taken
 
 

@@ -8,7 +8,7 @@ Source: specification.txt ("Security model"), contract.md sections 5 and 6.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -226,4 +226,25 @@ class Engine(Protocol):
 
     def bind_session(self, session_key: str) -> BoundSession:
         """Return the flows of one session. Cheap: called for every request."""
+        ...
+
+
+@runtime_checkable
+class CommitsTogether(Protocol):
+    """An engine that can make the changes of several calls durable at once, for stores where a commit is what costs.
+
+    Optional. A call is answered only after that commit, as if it had been its own.
+    """
+
+    @property
+    def commits_together(self) -> bool:
+        """Tell whether it can, in the way it is set up."""
+        ...
+
+    def commit_together(self, calls: Sequence[Callable[[], None]]) -> bool:
+        """Make calls that change flows, one after another in this thread; each keeps its own result or refusal.
+
+        Returns:
+            ``False`` where nothing was changed after all: results are void, and each call may be made by itself.
+        """
         ...

@@ -7,9 +7,11 @@ database driver leaves here, and no text of one that could quote a row: the mess
 from __future__ import annotations
 
 import select
-from collections.abc import Callable, Sequence
-from functools import cache
-from typing import TypeAlias, TypeVar
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -17,10 +19,25 @@ from django.db.backends.utils import CursorWrapper
 from django.db.utils import Error, InterfaceError, OperationalError
 
 from openclaw_webhooks.engines.embedded.rows import Cell
+from openclaw_webhooks.engines.embedded.write_lock import patiently
 from openclaw_webhooks.exceptions import EngineError, EngineUnavailable, OutcomeUnknown, PersistFailed
+from openclaw_webhooks.fixed_sql import fetch_rows, run_fixed
 
 Row: TypeAlias = "tuple[Cell, ...]"
 Result = TypeVar("Result")
+
+_PATIENCE_TOGETHER_SECONDS: Final = 1.0
+"""For the lock of a commit of several changes: each of them then waits for itself, in as many threads as there are."""
+
+
+class _GivenUp(Error):
+    """The database ended a transaction by itself, as SQLite does where the disk is full."""
+
+
+class _Local(threading.local):
+    """What a thread is at: whether it gathers changes for one commit."""
+
+    gathers = False
 
 
 class Database:
@@ -29,6 +46,7 @@ class Database:
     def __init__(self, using: str) -> None:
         """Keep the alias; nothing is opened."""
         self.using = using
+        self._local = _Local()
 
     @property
     def vendor(self) -> str:
@@ -43,31 +61,32 @@ class Database:
         """
         connection = _refreshed(connections[self.using])
         try:
-            return _run(connection, sql, parameters)
+            return run_fixed(connection, sql, parameters)
         except Error as error:
             if connection.in_atomic_block or not _is_lost(connection.connection):
                 raise EngineUnavailable(_describe(error)) from None
         connection.close()
         try:
-            return _run(connection, sql, parameters)
+            return run_fixed(connection, sql, parameters)
         except Error as error:
             raise EngineUnavailable(_describe(error)) from None
 
     def execute(self, sql: str, parameters: Sequence[Cell], *, flow_id: str | None = None) -> list[Row]:
         """Change rows with one statement that commits by itself, and return what it returns.
 
-        Inside a transaction of the project it is a savepoint, so that a refusal leaves that transaction usable.
+        Inside a transaction of the project it is a savepoint, so that a refusal leaves that transaction usable. Among
+        changes that are committed together it needs none: a statement that SQLite refuses has done nothing.
 
         Raises:
             PersistFailed: Nothing was changed.
             OutcomeUnknown: The connection was lost after the statement was sent.
         """
         connection = self._connected()
-        if connection.in_atomic_block:
-            return self.transact(lambda cursor: _rows(cursor, sql, parameters), flow_id=flow_id)
-        raw = connection.connection
+        if connection.in_atomic_block and not self._local.gathers:
+            return self.transact(lambda cursor: fetch_rows(cursor, sql, parameters), flow_id=flow_id)
+        raw, run = connection.connection, partial(run_fixed, connection, sql, parameters)
         try:
-            return _run(connection, sql, parameters)
+            return run() if connection.in_atomic_block else patiently(connection, run)
         except Error as error:
             raise _mutation_error(error, is_unknown=_is_lost(raw), flow_id=flow_id) from None
 
@@ -82,7 +101,7 @@ class Database:
         # Django may have opened another connection by the time it lets go of a transaction whose own was lost.
         raw, is_outermost, is_committing = connection.connection, not connection.in_atomic_block, False
         try:
-            with transaction.atomic(using=self.using):
+            with self._begun(connection):
                 with connection.cursor() as cursor:
                     result = work(cursor)
                 is_committing = is_outermost
@@ -90,6 +109,51 @@ class Database:
             is_unknown = is_committing and _is_lost(raw)
             raise _mutation_error(error, is_unknown=is_unknown, flow_id=flow_id) from None
         return result
+
+    @property
+    def commits_together(self) -> bool:
+        """Tell whether ``commit_together`` can be used: on SQLite, where a transaction has the write lock from its begin.
+
+        One that is deferred could read first and then be refused to write. On PostgreSQL a refused statement would end
+        the whole transaction.
+        """
+        connection = connections[self.using]
+        mode = str(connection.settings_dict["OPTIONS"].get("transaction_mode", "DEFERRED")).upper()
+        return connection.vendor == "sqlite" and mode in ("IMMEDIATE", "EXCLUSIVE")
+
+    def commit_together(self, calls: Sequence[Callable[[], None]]) -> bool:
+        """Make calls whose changes become durable, and visible to others, in one commit.
+
+        Returns:
+            ``False`` where that failed: then nothing was changed, and each call may be made by itself. A call whose own
+            change was refused does not make the others' fail.
+        """
+        try:
+            connection = self._connected()
+            with self._begun(connection, most_seconds=_PATIENCE_TOGETHER_SECONDS):
+                self._local.gathers = True
+                try:
+                    for call in calls:
+                        call()
+                        # Outside of the transaction a further change would be committed at once, and later once more.
+                        if connection.needs_rollback or not connection.connection.in_transaction:
+                            raise _GivenUp
+                finally:
+                    self._local.gathers = False
+        except (Error, PersistFailed):
+            return False
+        return True
+
+    @contextmanager
+    def _begun(self, connection: BaseDatabaseWrapper, *, most_seconds: float = float("inf")) -> Iterator[None]:
+        """Hold a transaction, or within one a savepoint."""
+        with ExitStack() as stack:
+            begin = partial(stack.enter_context, transaction.atomic(using=self.using))
+            if connection.in_atomic_block:
+                begin()
+            else:
+                patiently(connection, begin, most_seconds=most_seconds)
+            yield
 
     def _connected(self) -> BaseDatabaseWrapper:
         connection = _refreshed(connections[self.using])
@@ -128,33 +192,6 @@ def _has_hung_up(connection: BaseDatabaseWrapper) -> bool:
 def _is_lost(raw: object) -> bool:
     """Tell whether a driver's connection is gone. SQLite's has no such state: it lives with its file."""
     return raw is None or bool(getattr(raw, "closed", False))
-
-
-def _run(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[Cell]) -> list[Row]:
-    """Run one statement that commits by itself.
-
-    On SQLite past Django's cursor where nobody watches that: its wrappers take 20 of the 32 microseconds that a read
-    takes here. Whoever watches (``execute_wrapper``, ``assertNumQueries``, logged queries) still sees every statement.
-    """
-    if connection.vendor != "sqlite" or connection.execute_wrappers or connection.queries_logged:
-        with connection.cursor() as cursor:
-            return _rows(cursor, sql, parameters)
-    with connection.wrap_database_errors:
-        connection.ensure_connection()
-        rows: list[Row] = connection.connection.execute(_question_marked(sql), parameters).fetchall()
-        return rows
-
-
-@cache
-def _question_marked(sql: str) -> str:
-    """Write places as SQLite does; the engine's statements have no other per cent sign."""
-    return sql.replace("%s", "?")
-
-
-def _rows(cursor: CursorWrapper, sql: str, parameters: Sequence[Cell]) -> list[Row]:
-    """Execute and read to the end: SQLite commits a ``RETURNING`` statement only once its last row is read."""
-    cursor.execute(sql, parameters)
-    return cursor.fetchall() if cursor.description else []
 
 
 def _mutation_error(error: Error, *, is_unknown: bool, flow_id: str | None) -> EngineError:

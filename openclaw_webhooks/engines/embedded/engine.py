@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from openclaw_webhooks.engines.base import EngineCapabilities
@@ -79,6 +79,15 @@ class EmbeddedEngine:
     def bind_session(self, session_key: str) -> EmbeddedSession:
         """Return the flows of one session."""
         return EmbeddedSession(self._resources, session_key)
+
+    @property
+    def commits_together(self) -> bool:
+        """Tell whether the database is SQLite with ``transaction_mode = "IMMEDIATE"``: changes wait for its one writer."""
+        return self._resources.database.commits_together
+
+    def commit_together(self, calls: Sequence[Callable[[], None]]) -> bool:
+        """Make calls of sessions' methods that commit once (``engines.base.CommitsTogether``)."""
+        return self._resources.database.commit_together(calls)
 
     def prune(
         self,
