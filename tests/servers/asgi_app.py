@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import Any
 
@@ -13,7 +14,7 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": f"lifespan.startup.{os.environ.get('TEST_STARTUP', 'complete')}"})
         await receive()
-        print("shut down in order", flush=True)
+        logging.getLogger(__name__).warning("shut down in order")
         await send({"type": "lifespan.shutdown.complete"})
         return
     await asyncio.sleep(float(scope["path"].lstrip("/") or "0"))

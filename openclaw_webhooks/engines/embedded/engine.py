@@ -82,7 +82,7 @@ class EmbeddedEngine:
 
     @property
     def commits_together(self) -> bool:
-        """Tell whether the database is SQLite with ``transaction_mode = "IMMEDIATE"``: changes wait for its one writer."""
+        """Tell whether it can: on SQLite with ``transaction_mode = "IMMEDIATE"``, where changes wait for one writer."""
         return self._resources.database.commits_together
 
     def commit_together(self, calls: Sequence[Callable[[], None]]) -> bool:
