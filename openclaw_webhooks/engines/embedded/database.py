@@ -112,7 +112,7 @@ class Database:
 
     @property
     def commits_together(self) -> bool:
-        """Tell whether ``commit_together`` can be used: on SQLite, where a transaction has the write lock from the start.
+        """Tell whether ``commit_together`` can be used: on SQLite, where a transaction begins with the write lock.
 
         One that is deferred could read first and then be refused to write. On PostgreSQL a refused statement would end
         the whole transaction.
