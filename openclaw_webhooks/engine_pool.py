@@ -251,7 +251,7 @@ class EnginePool:
                 jobs = self._run(jobs)
                 for job in jobs:
                     job.conclude()
-                self._hand_back(jobs, is_slow=time.monotonic() - began_seconds >= _PROMPT_SECONDS)
+                self._hand_back(jobs, is_slow=time.monotonic() - began_seconds >= _PROMPT_SECONDS * len(jobs))
         finally:
             self._on_thread_end()
 
