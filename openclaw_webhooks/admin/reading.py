@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
@@ -29,7 +30,8 @@ class BoundedPaginator(_Paginator):
     @cached_property
     def count(self) -> int:
         """Return the number of rows, ``LISTED_AT_MOST`` at most."""
-        found: int = self.object_list.order_by()[: LISTED_AT_MOST + 1].count()  # type: ignore[attr-defined]
+        rows: Any = self.object_list
+        found = rows.order_by()[: LISTED_AT_MOST + 1].count() if isinstance(rows, QuerySet) else len(rows)
         self.is_cut = found > LISTED_AT_MOST
         return min(found, LISTED_AT_MOST)
 
