@@ -41,7 +41,7 @@ from openclaw_webhooks.admin.formatting import (
 from openclaw_webhooks.admin.moments import CallList, MomentFilter
 from openclaw_webhooks.admin.narrowing import LISTED_AT_MOST
 from openclaw_webhooks.admin.neighbours import render_neighbours
-from openclaw_webhooks.admin.reading import ReadingAdmin
+from openclaw_webhooks.admin.reading import SEE_FLOWS, ReadingAdmin
 from openclaw_webhooks.calls.statistics import search_ids
 from openclaw_webhooks.conf.configuration import get_configuration
 from openclaw_webhooks.models import Call
@@ -69,11 +69,16 @@ class CallAdmin(ReadingAdmin):
         "refused": "refused_by",
         "request_id": "request_id",
         "flow": "flow_id",
+        "flow_id": "flow_id",
         "neighbours": "flow_id",
         "calls_on_flow": "flow_id",
         "journey_bars": "journey",
         "calls": "last_at_ms",
         "last_time": "last_at_ms",
+    }
+    leads_elsewhere: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "flow": (SEE_FLOWS, "flow_id"),
+        "short_flow": (SEE_FLOWS, "flow_start"),
     }
     change_list_template = "admin/openclaw_webhooks/call/change_list.html"
     fieldsets = (
@@ -187,6 +192,11 @@ class CallAdmin(ReadingAdmin):
     def short_flow(self, call: Call) -> SafeString | str:
         """Link to the flow by the start of its id, for the list."""
         return self._link_to_flow(call.flow_id or "", (call.flow_id or NOTHING)[:8])
+
+    @admin.display(description="flow")
+    def flow_start(self, call: Call) -> str:
+        """Return the start of the flow's id alone."""
+        return (call.flow_id or NOTHING)[:8]
 
     def _link_to_flow(self, flow_id: str, text: str) -> SafeString | str:
         if not flow_id or flow_id.isdigit():  # a caller may send anything; digits would be a key of ours

@@ -23,6 +23,7 @@ from openclaw_webhooks.admin.flow_filters import AgeFilter, ControllerFilter, Fl
 from openclaw_webhooks.admin.flow_history import render_history
 from openclaw_webhooks.admin.flow_narrowing import FlowList
 from openclaw_webhooks.admin.formatting import NOTHING, escape_text, format_json, format_time, shorten
+from openclaw_webhooks.admin.reading import SEE_CALLS, SEE_TASKS
 from openclaw_webhooks.admin.task_tree import build_tree
 from openclaw_webhooks.engines.embedded import EmbeddedEngine
 from openclaw_webhooks.models import Flow
@@ -46,6 +47,11 @@ class FlowAdmin(EmbeddedRowsAdmin):
         "blocked_summary": "blocked_summary",
         "cancel_requested": "cancel_requested_at_ms",
         "ended": "ended_at_ms",
+    }
+    leads_elsewhere: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "calls": (SEE_CALLS, ""),
+        "history": (SEE_CALLS, "plain_history"),
+        "tasks": (SEE_TASKS, "plain_tasks"),
     }
     change_form_template = "admin/openclaw_webhooks/acting/change_form.html"
     fieldsets = (
@@ -171,13 +177,27 @@ class FlowAdmin(EmbeddedRowsAdmin):
 
     @admin.display(description="tasks")
     def tasks(self, flow: Flow) -> str:
-        """Show the tasks as a tree."""
+        """Show the tasks as a tree, each with a link."""
+        return self._render_tasks(flow, has_links=True)
+
+    @admin.display(description="tasks")
+    def plain_tasks(self, flow: Flow) -> str:
+        """Show the same without links."""
+        return self._render_tasks(flow, has_links=False)
+
+    def _render_tasks(self, flow: Flow, *, has_links: bool) -> str:
         tasks = list(flow.tasks.order_by("id")[: _TASKS_SHOWN + 1])
         context = {"tree": build_tree(tasks[:_TASKS_SHOWN]), "is_cut": len(tasks) > _TASKS_SHOWN, "shown": _TASKS_SHOWN}
+        context["has_links"] = has_links
         return render_to_string("admin/openclaw_webhooks/flow/tasks.html", context)
 
     @admin.display(description="revisions")
     def history(self, flow: Flow) -> SafeString | str:
-        """Show what the flow was, and who changed it."""
+        """Show what the flow was, and who changed it in which call."""
         revisions = EmbeddedEngine().bind_session(flow.session_key).list_revisions(flow.flow_id)
         return render_history(revisions, self.admin_site.name)
+
+    @admin.display(description="revisions")
+    def plain_history(self, flow: Flow) -> SafeString | str:
+        """Show the same without links to calls."""
+        return render_history(EmbeddedEngine().bind_session(flow.session_key).list_revisions(flow.flow_id))
