@@ -24,7 +24,7 @@ serve: $(VENV)/serve.stamp
 	@exec $(BIN)/python -m project.serve
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/test.stamp linters
 

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
@@ -30,6 +31,7 @@ from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Allowance, Limi
 from openclaw_webhooks.monitoring.pages import MonitoringPages
 from openclaw_webhooks.monitoring.watch import Watch, Watched
 from openclaw_webhooks.pipeline import Pipeline
+from openclaw_webhooks.secrets.reasons import ReasonLog
 from openclaw_webhooks.secrets.resolver import SecretResolver
 
 
@@ -121,10 +123,13 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         if settings.record_calls
         else NoRecorder()
     )
+    reasons = ReasonLog(clock=time.monotonic)
     watch = Watch(
         settings.monitoring,
         deployment=_deployment_name(),
-        watched=Watched(configuration=configuration, engine=engine, limit_store=limit_store, recorder=recorder),
+        watched=Watched(
+            configuration=configuration, engine=engine, limit_store=limit_store, recorder=recorder, reasons=reasons
+        ),
     )
     pipeline = Pipeline(
         engine=engine,
@@ -139,6 +144,7 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         configuration.secrets,
         environ=os.environ,
         reuse_seconds=settings.exec_reuse_seconds,
+        reasons=reasons,
         note_resolution=watch.note_resolution,
     )
     return Runtime(

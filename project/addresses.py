@@ -38,6 +38,11 @@ class Bind:
         """Scheme, host and port for a URL that is pasted on this machine."""
         return "http://localhost" if self.unix_path else f"http://{self.url_host}:{self.port}"
 
+    @property
+    def server_url(self) -> str:
+        """The address as ``SERVER_URL`` takes it."""
+        return f"unix://{self.unix_path}" if self.unix_path else self.base_url
+
 
 def parse_binds(text: str) -> tuple[Bind, ...]:
     """Parse several addresses, separated by commas.

@@ -5,7 +5,9 @@ Messages never repeat the URL: it may hold a password.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import dj_database_url
@@ -52,6 +54,12 @@ def parse_database(url: str, *, synchronous: Synchronous) -> dict[str, Any]:
     except ValueError:
         raise ValueError("is not a URL: percent-encode special characters of the user name and password") from None
     return _sqlite(parsed, synchronous=synchronous) if scheme == "sqlite" else _postgresql(parsed)
+
+
+def find_missing_folder(database: Mapping[str, Any]) -> Path | None:
+    """Return the folder that a database's file belongs in, where it is missing; ``None`` for a server's database."""
+    folder = Path(database["NAME"]).parent
+    return folder if "sqlite" in database["ENGINE"] and not folder.is_dir() else None
 
 
 def _sqlite(parsed: dict[str, Any], *, synchronous: Synchronous) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from openclaw_webhooks.conf.settings import BRIDGE_ENGINE, AppSettings
 from project.caches import TIMEOUT_SECONDS, build_caches
-from project.data_folder import CONFIGURATION_NAME, read_secret_key
+from project.data_folder import CONFIGURATION_NAME, make_data_folder, read_secret_key
+from project.databases import find_missing_folder
 from project.environment import LOCAL_HOSTS, ServerEnvironment, parse_environment
 from project.log_lines import build_logging
 
@@ -28,18 +29,29 @@ def _load_server() -> ServerEnvironment:
 
 
 def _load_secret_key(server: ServerEnvironment) -> str:
-    if server.secret_key is not None:
-        return server.secret_key
+    """Return the secret key; make the data folder where that or the database needs it, as any command may be first."""
     try:
-        return read_secret_key(server.data_folder)
+        if find_missing_folder(server.database) == server.data_folder:
+            make_data_folder(server.data_folder)
+        return server.secret_key or read_secret_key(server.data_folder)
     except OSError as error:
         print(f"OPENCLAW_WEBHOOKS_DATA_DIR: {error}", file=sys.stderr)  # noqa: T201 - logging is not configured yet
         raise SystemExit(1) from None
 
 
+def _check_database_folder(server: ServerEnvironment) -> None:
+    # SQLite itself says no more than "unable to open database file".
+    folder = find_missing_folder(server.database)
+    if folder is not None:
+        text = f"DATABASE_URL: the database cannot be used: there is no folder {str(folder)!r}"
+        print(text, file=sys.stderr)  # noqa: T201 - logging is not configured yet
+        raise SystemExit(1)
+
+
 SERVER: Final = _load_server()
 
 SECRET_KEY = _load_secret_key(SERVER)
+_check_database_folder(SERVER)
 DEBUG = SERVER.debug
 ALLOWED_HOSTS = list(SERVER.allowed_hosts)
 # Behind a proxy that ends TLS the browser's Origin says https where Django sees http.
@@ -126,4 +138,5 @@ OPENCLAW_WEBHOOKS: dict[str, Any] = {
     "CALL_LOG": SERVER.call_log,
     "TRACES": SERVER.traces,
     "SCHEMA_PAGES": SERVER.schema_pages,
+    "SERVER_URL": SERVER.binds[0].server_url,
 }

@@ -1,6 +1,15 @@
-"""The test kit's fixtures, which an installed package would bring along by itself."""
+"""The test kit's fixtures, which an installed package would bring along by itself, and the end of a database."""
 
 from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import SyncToAsync
+from django.db import connection, connections
 
 from openclaw_webhooks.pytest_plugin import (  # noqa: F401
     _webhook_stage,
@@ -9,3 +18,40 @@ from openclaw_webhooks.pytest_plugin import (  # noqa: F401
     webhook_engine,
     webhook_route,
 )
+from openclaw_webhooks.runtime import close_runtime
+
+_OTHERS = (
+    "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend'"
+)
+_PATIENCE_SECONDS = 5
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Let go of the test database before it is dropped, which PostgreSQL refuses while another session uses it.
+
+    Two threads of this process outlive a test with a connection of theirs: the recorder's of a runtime that nobody
+    closed, and that in which coroutines of a test asked the ORM.
+    """
+    yield
+    close_runtime()
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result(_PATIENCE_SECONDS)
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock():
+            _end_others()
+
+
+def _end_others() -> None:
+    """Wait for sessions of processes that were just stopped; end and name what stays."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(f"SELECT pid, application_name, state, query {_OTHERS}")
+            found = cursor.fetchall()
+            if not found or time.monotonic() > deadline:
+                break
+            time.sleep(0.05)
+        for session in found:
+            sys.stderr.write(f"a session outlived the tests: {session}\n")
+        cursor.execute(f"SELECT pg_terminate_backend(pid, 5000) {_OTHERS}")

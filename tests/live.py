@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import dataclasses
+import functools
 import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -109,6 +113,7 @@ def one_route(folder: pathlib.Path) -> pathlib.Path:
 
 
 LIVE = "/plugins/webhooks/live"
+DATABASE_NAME = "openclaw-webhooks.sqlite3"
 
 
 def _command(door: Door, port: int) -> list[str]:
@@ -133,6 +138,28 @@ def _environment(door: Door, port: int, config: pathlib.Path, data_dir: pathlib.
     }
 
 
+@functools.cache
+def _migrate_once() -> pathlib.Path:
+    """Return a database with all tables, made once by each process of tests: servers start on copies of it."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="ocw-migrated-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "data").mkdir(mode=0o700)
+    _migrate(_environment("gunicorn-asgi", free_port(), one_route(folder), folder / "data"), ROOT)
+    return folder / "data" / DATABASE_NAME
+
+
+def _migrate(env: Mapping[str, str], cwd: pathlib.Path) -> None:
+    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=cwd, env=env, check=True, timeout=60)
+
+
+def _prepare(env: Mapping[str, str], data_dir: pathlib.Path, cwd: pathlib.Path) -> None:
+    """Make the tables, where the database is not one that stands elsewhere or was served from before."""
+    if cwd != ROOT or "DATABASE_URL" in env or (data_dir / DATABASE_NAME).exists():
+        _migrate(env, cwd)
+    else:
+        shutil.copyfile(_migrate_once(), data_dir / DATABASE_NAME)
+
+
 @contextlib.contextmanager
 def serve(
     door: Door,
@@ -148,7 +175,7 @@ def serve(
     data_dir.mkdir(mode=0o700, exist_ok=True)
     env = _environment(door, port, config or one_route(folder), data_dir)
     env |= {"OPENCLAW_WEBHOOKS_WORKERS": str(workers)} | dict(environ or {})
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity=0"], cwd=cwd, env=env, check=True, timeout=60)
+    _prepare(env, data_dir, cwd)
     log_path = folder / f"server-{port}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(

@@ -26,6 +26,7 @@ from openclaw_webhooks.admin.engine_rows import ACT_PERMISSION, format_status
 from openclaw_webhooks.admin.flow_history import render_history
 from openclaw_webhooks.admin.formatting import NOTHING, format_json_value, format_time
 from openclaw_webhooks.admin.neighbours import render_calls_on_flow
+from openclaw_webhooks.admin.reading import SEE_CALLS
 from openclaw_webhooks.admin.task_tree import build_tree
 from openclaw_webhooks.engines.base import BoundSession, Engine
 from openclaw_webhooks.engines.records import FlowRecord
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from openclaw_webhooks.admin.flows import FlowAdmin
 
 _URL: Final = "admin:openclaw_webhooks_flow"
-_SEE_CALLS: Final = "openclaw_webhooks.view_call"
 _DEEDS_SHOWN: Final = 20
 
 
@@ -92,7 +92,7 @@ def show_flow(page: FlowAdmin, request: HttpRequest, flow_id: str) -> HttpRespon
     def address_of(act: str) -> str:
         return reverse(f"{_URL}_engine_act", args=[flow_id, act], current_app=site_name)
 
-    may_act = request.user.has_perm(ACT_PERMISSION)
+    may_act, sees_calls = request.user.has_perm(ACT_PERMISSION), request.user.has_perm(SEE_CALLS)
     context = {
         "title": "TaskFlow",
         "flow": flow,
@@ -102,9 +102,9 @@ def show_flow(page: FlowAdmin, request: HttpRequest, flow_id: str) -> HttpRespon
         "acts": list_flow_acts(flow.status, flow.revision, address_of) if may_act else [],
         "documents": [("State", format_json_value(flow.state_json)), ("Waits for", format_json_value(flow.wait_json))],
         "times": _list_times(flow),
-        "calls": render_calls_on_flow(flow_id, site_name) if request.user.has_perm(_SEE_CALLS) else "",
+        "calls": render_calls_on_flow(flow_id, site_name) if sees_calls else "",
         "deeds": _list_deeds(flow_id),
-        **_fetch_more(engine, found, site_name),
+        **_fetch_more(engine, found, site_name if sees_calls else None),
     }
     return _respond(page, request, "flow", context)
 
@@ -175,8 +175,8 @@ def _find_flow(engine: Engine, sessions: Mapping[str, Sequence[str]], flow_id: s
     raise Http404("No session of a configured route has such a flow.")
 
 
-def _fetch_more(engine: Engine, found: Found, site_name: str) -> dict[str, Any]:
-    """Return tasks and history, as far as the engine's capabilities go."""
+def _fetch_more(engine: Engine, found: Found, site_of_calls: str | None) -> dict[str, Any]:
+    """Return tasks and history, as far as the engine's capabilities go, with links to calls where a site has them."""
     more: dict[str, Any] = {}
     flow_id, session = found.flow.flow_id, found.session
     try:
@@ -186,7 +186,7 @@ def _fetch_more(engine: Engine, found: Found, site_name: str) -> dict[str, Any]:
             more["counts"] = [(format_status(status), count) for status, count in summary.by_status.items() if count]
             more["no_counts"] = not more["counts"]
         if engine.capabilities.keeps_history:
-            more["history"] = render_history(session.list_revisions(flow_id), site_name)
+            more["history"] = render_history(session.list_revisions(flow_id), site_of_calls)
     except EngineError as error:
         more["trouble"] = str(error)
     return more

@@ -51,10 +51,15 @@ class Step:
     documents: Sequence[tuple[str, Sequence[Line]]]
 
 
-def render_history(revisions: Sequence[FlowRevision], site_name: str) -> SafeString:
-    """Return the table of a flow's revisions, latest first."""
+def render_history(revisions: Sequence[FlowRevision], site_name: str | None = None) -> SafeString:
+    """Return the table of a flow's revisions, latest first.
+
+    Args:
+        revisions: Latest first.
+        site_name: Of the admin site whose list of calls the table links to; ``None`` for who may not see calls.
+    """
     shown = revisions[: _SHOWN + 1]
-    calls_url = reverse("admin:openclaw_webhooks_call_changelist", current_app=site_name)
+    calls_url = reverse("admin:openclaw_webhooks_call_changelist", current_app=site_name) if site_name else ""
     older: list[FlowRevision | None] = [*shown[1:], None]
     steps = [_compare(now, before, calls_url) for now, before in zip(shown, older, strict=True)][:_SHOWN]
     context = {
@@ -80,7 +85,7 @@ def _compare(now: FlowRevision, before: FlowRevision | None, calls_url: str) -> 
         revision=now,
         badge=format_status(now.status.value),
         since=format_time(now.updated_at_ms),
-        calls_url=f"{calls_url}?{urlencode({'q': now.request_id})}" if now.request_id else "",
+        calls_url=f"{calls_url}?{urlencode({'q': now.request_id})}" if now.request_id and calls_url else "",
         texts=texts,
         documents=[(label, lines) for label, lines in differences if lines],
     )

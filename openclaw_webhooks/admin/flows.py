@@ -7,13 +7,12 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from django.utils.text import Truncator
+from django.utils.safestring import SafeString, mark_safe
 
 from openclaw_webhooks.admin.acting import Subject, act_on_flow, find_row, list_flow_acts
 from openclaw_webhooks.admin.acts import FLOW_ACTS
@@ -22,7 +21,9 @@ from openclaw_webhooks.admin.engine_flows import act_on_engine_flow, show_flow, 
 from openclaw_webhooks.admin.engine_rows import EmbeddedRowsAdmin, is_elsewhere
 from openclaw_webhooks.admin.flow_filters import AgeFilter, ControllerFilter, FlowStatusFilter, SessionFilter
 from openclaw_webhooks.admin.flow_history import render_history
-from openclaw_webhooks.admin.formatting import NOTHING, format_json, format_time
+from openclaw_webhooks.admin.flow_narrowing import FlowList
+from openclaw_webhooks.admin.formatting import NOTHING, escape_text, format_json, format_time, shorten
+from openclaw_webhooks.admin.reading import SEE_CALLS, SEE_TASKS
 from openclaw_webhooks.admin.task_tree import build_tree
 from openclaw_webhooks.engines.embedded import EmbeddedEngine
 from openclaw_webhooks.models import Flow
@@ -47,6 +48,11 @@ class FlowAdmin(EmbeddedRowsAdmin):
         "cancel_requested": "cancel_requested_at_ms",
         "ended": "ended_at_ms",
     }
+    leads_elsewhere: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "calls": (SEE_CALLS, ""),
+        "history": (SEE_CALLS, "plain_history"),
+        "tasks": (SEE_TASKS, "plain_tasks"),
+    }
     change_form_template = "admin/openclaw_webhooks/acting/change_form.html"
     fieldsets = (
         (None, {"fields": ("flow_id", "state", "goal", "current_step", "blocked_task_id", "blocked_summary")}),
@@ -56,6 +62,10 @@ class FlowAdmin(EmbeddedRowsAdmin):
         ("Owner", {"fields": ("session_key", "controller_id", "sync_mode", "notify_policy")}),
         ("Times", {"fields": ("revision", "created", "updated", "cancel_requested", "ended")}),
     )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Return the list that finds flows by their filters."""
+        return FlowList
 
     def get_urls(self) -> list[URLPattern]:
         """Add the pages that ask before something is done, and that of what the embedded engine kept before."""
@@ -132,13 +142,13 @@ class FlowAdmin(EmbeddedRowsAdmin):
     @admin.display(description="goal")
     def short_goal(self, flow: Flow) -> str:
         """Return the goal, cut."""
-        return Truncator(flow.goal).chars(80)
+        return shorten(flow.goal, 80)
 
     @admin.display(description="owner")
     def owner(self, flow: Flow) -> SafeString:
         """Return the session and the controller, cut: a caller may name a long one."""
-        controller = Truncator(flow.controller_id or NOTHING).chars(40)
-        return format_html('<span>{}</span> <span class="ow-quiet">{}</span>', flow.session_key, controller)
+        session, controller = escape_text(flow.session_key), escape_text(shorten(flow.controller_id or NOTHING, 40))
+        return mark_safe(f'<span>{session}</span> <span class="ow-quiet">{controller}</span>')  # noqa: S308 - escaped
 
     @admin.display(description="updated")
     def updated(self, flow: Flow) -> str:
@@ -167,13 +177,27 @@ class FlowAdmin(EmbeddedRowsAdmin):
 
     @admin.display(description="tasks")
     def tasks(self, flow: Flow) -> str:
-        """Show the tasks as a tree."""
+        """Show the tasks as a tree, each with a link."""
+        return self._render_tasks(flow, has_links=True)
+
+    @admin.display(description="tasks")
+    def plain_tasks(self, flow: Flow) -> str:
+        """Show the same without links."""
+        return self._render_tasks(flow, has_links=False)
+
+    def _render_tasks(self, flow: Flow, *, has_links: bool) -> str:
         tasks = list(flow.tasks.order_by("id")[: _TASKS_SHOWN + 1])
         context = {"tree": build_tree(tasks[:_TASKS_SHOWN]), "is_cut": len(tasks) > _TASKS_SHOWN, "shown": _TASKS_SHOWN}
+        context["has_links"] = has_links
         return render_to_string("admin/openclaw_webhooks/flow/tasks.html", context)
 
     @admin.display(description="revisions")
     def history(self, flow: Flow) -> SafeString | str:
-        """Show what the flow was, and who changed it."""
+        """Show what the flow was, and who changed it in which call."""
         revisions = EmbeddedEngine().bind_session(flow.session_key).list_revisions(flow.flow_id)
         return render_history(revisions, self.admin_site.name)
+
+    @admin.display(description="revisions")
+    def plain_history(self, flow: Flow) -> SafeString | str:
+        """Show the same without links to calls."""
+        return render_history(EmbeddedEngine().bind_session(flow.session_key).list_revisions(flow.flow_id))

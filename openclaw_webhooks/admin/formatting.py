@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from datetime import UTC, datetime
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import Truncator
 
 from openclaw_webhooks.values import UNSET, JsonValue, Unset
 
@@ -20,10 +22,10 @@ def format_time(at_ms: int | None) -> SafeString | str:
     """Return a time in the project's zone, to the millisecond, with the exact moment for machines."""
     if at_ms is None:
         return NOTHING
-    moment = datetime.fromtimestamp(at_ms / 1000, UTC)
-    local = timezone.localtime(moment) if timezone.get_current_timezone() else moment
-    text = f"{local:%Y-%m-%d %H:%M:%S}.{at_ms % 1000:03d}"
-    machine = moment.isoformat(timespec="milliseconds")
+    # Not strftime: it takes four times as long, and a list has fifty times.
+    machine = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    local = datetime.fromtimestamp(at_ms / 1000, timezone.get_current_timezone())
+    text = local.isoformat(" ", "milliseconds")[: len("2026-01-31 23:59:59.999")]
     return mark_safe(f'<time datetime="{machine}">{text}</time>')  # noqa: S308 - digits and signs
 
 
@@ -38,9 +40,22 @@ def format_duration(duration_us: int | None) -> str:
     return f"{duration_us / 1_000_000:.2f}\N{NO-BREAK SPACE}s"
 
 
+def escape_text(value: object) -> str:
+    """Return what Django's ``conditional_escape`` does, which asks first whether each value is a lazy one.
+
+    A list of fifty rows escapes five hundred values; this takes a third of the time.
+    """
+    return value if isinstance(value, SafeString) else html.escape(str(value))
+
+
+def shorten(text: str, length: int) -> str:
+    """Return as much of a text as fits; what fits as a whole is not looked at any further."""
+    return text if len(text) <= length else Truncator(text).chars(length)
+
+
 def format_badge(text: object, kind: str) -> SafeString:
     """Return a word with a colour that only repeats what the word says; ``kind``: good, warn, bad or quiet."""
-    return format_html('<span class="ow-badge ow-{}">{}</span>', kind, text)
+    return mark_safe(f'<span class="ow-badge ow-{kind}">{escape_text(text)}</span>')  # noqa: S308 - a word of ours
 
 
 def kind_of_status(status: int) -> str:

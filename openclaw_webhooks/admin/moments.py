@@ -16,7 +16,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from openclaw_webhooks.admin.narrowing import NarrowedList, SpanFilter
+from openclaw_webhooks.admin.call_narrowing import NarrowedCalls
+from openclaw_webhooks.admin.narrowing import SpanFilter
 from openclaw_webhooks.calls.statistics import fetch_bounds, fetch_busy
 from openclaw_webhooks.models import Call
 
@@ -93,7 +94,7 @@ class MomentFilter(SpanFilter):
         return rows.filter(at_ms__gte=start_ms, at_ms__lt=end_ms)
 
 
-class CallList(NarrowedList):
+class CallList(NarrowedCalls):
     """The list of calls, with its hierarchy of moments."""
 
     def hierarchy(self) -> dict[str, Any] | None:

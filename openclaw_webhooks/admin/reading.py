@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
@@ -29,9 +30,15 @@ class BoundedPaginator(_Paginator):
     @cached_property
     def count(self) -> int:
         """Return the number of rows, ``LISTED_AT_MOST`` at most."""
-        found: int = self.object_list.order_by()[: LISTED_AT_MOST + 1].count()  # type: ignore[attr-defined]
+        rows: Any = self.object_list
+        found = rows.order_by()[: LISTED_AT_MOST + 1].count() if isinstance(rows, QuerySet) else len(rows)
         self.is_cut = found > LISTED_AT_MOST
         return min(found, LISTED_AT_MOST)
+
+
+SEE_CALLS: Final = "openclaw_webhooks.view_call"
+SEE_FLOWS: Final = "openclaw_webhooks.view_flow"
+SEE_TASKS: Final = "openclaw_webhooks.view_task"
 
 
 class ReadingAdmin(_ModelAdmin):
@@ -54,11 +61,26 @@ class ReadingAdmin(_ModelAdmin):
     left_out_when_empty: ClassVar[Mapping[str, str]] = {}
     """Fields of the detail page by the attribute without which they would say nothing."""
 
+    leads_elsewhere: ClassVar[Mapping[str, tuple[str, str]]] = {}
+    """Fields with links to pages that need another permission: it, and the field that stands in without; or none."""
+
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+        """Link to no page that the user may not see."""
+        return self._replace(request, super().get_list_display(request))
+
+    def _replace(self, request: HttpRequest, names: Sequence[Any]) -> tuple[Any, ...]:
+        kept = []
+        for name in names:
+            permission, stand_in = self.leads_elsewhere.get(name, ("", ""))
+            kept.append(name if not permission or request.user.has_perm(permission) else stand_in)
+        return tuple(name for name in kept if name)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[tuple[Any, Any]]:
-        """Leave out what would only say that there is nothing."""
+        """Leave out what would only say that there is nothing, and links to what the user may not see."""
         found = []
         for title, options in super().get_fieldsets(request, obj):
-            fields = tuple(name for name in options["fields"] if self._says_something(obj, str(name)))
+            names = self._replace(request, options["fields"])
+            fields = tuple(name for name in names if self._says_something(obj, str(name)))
             if fields:
                 found.append((title, {**options, "fields": fields}))
         return found

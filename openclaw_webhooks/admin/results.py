@@ -13,9 +13,9 @@ from typing import Any
 from django.contrib.admin.utils import label_for_field
 from django.db.models import Model
 from django.urls import reverse
-from django.utils.html import conditional_escape
 from django.utils.safestring import SafeString, mark_safe
 
+from openclaw_webhooks.admin.formatting import escape_text
 from openclaw_webhooks.admin.narrowing import NarrowedList
 
 
@@ -44,16 +44,14 @@ def render_rows(listed: NarrowedList, columns: Sequence[Column]) -> SafeString:
 
 def _render(listed: NarrowedList, columns: Sequence[Column]) -> Iterator[str]:
     first, *others = columns
-    base, query = conditional_escape(_address(listed)), conditional_escape(_kept_query(listed))
+    base, query = escape_text(_address(listed)), escape_text(_kept_query(listed))
     # What frames a cell is the same for all rows.
-    frames = [
-        (f'<td class="field-{one.name}" data-label="{conditional_escape(one.heading)}">', one.fetch) for one in others
-    ]
+    frames = [(f'<td class="field-{one.name}" data-label="{escape_text(one.heading)}">', one.fetch) for one in others]
     for row in listed.result_list:
         yield f'<tr><th scope="row" class="field-{first.name}"><a href="{base}{_key(row)}/change/{query}">'
-        yield f"{conditional_escape(first.fetch(row))}</a></th>"
+        yield f"{escape_text(first.fetch(row))}</a></th>"
         for frame, fetch in frames:
-            yield f"{frame}{conditional_escape(fetch(row))}</td>"
+            yield f"{frame}{escape_text(fetch(row))}</td>"
         yield "</tr>\n"
 
 

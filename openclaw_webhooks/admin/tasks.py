@@ -17,6 +17,7 @@ from openclaw_webhooks.admin.acting import act_on_task, find_row, list_task_acts
 from openclaw_webhooks.admin.acts import TASK_ACTS
 from openclaw_webhooks.admin.engine_rows import EmbeddedRowsAdmin, WordFilter
 from openclaw_webhooks.admin.formatting import format_time
+from openclaw_webhooks.admin.reading import SEE_FLOWS
 from openclaw_webhooks.engines.records import TaskRuntime, TaskStatus
 from openclaw_webhooks.models import Task
 
@@ -47,6 +48,10 @@ class TaskAdmin(EmbeddedRowsAdmin):
         **{name: name for name in ("progress_summary", "terminal_outcome", "terminal_summary", "error")},
         **{name: f"{name}_at_ms" for name in ("started", "last_event", "ended")},
         "cleanup_after": "cleanup_after_ms",
+    }
+    leads_elsewhere: ClassVar[Mapping[str, tuple[str, str]]] = {
+        "flow": (SEE_FLOWS, "flow_id"),
+        "short_flow": (SEE_FLOWS, "flow_start"),
     }
     change_form_template = "admin/openclaw_webhooks/acting/change_form.html"
     ordering = ("-id",)
@@ -104,6 +109,16 @@ class TaskAdmin(EmbeddedRowsAdmin):
     def short_flow(self, task: Task) -> SafeString:
         """Link to the flow by the start of its id, for the list."""
         return self._link_to_flow(task, task.parent_flow.flow_id[:8])
+
+    @admin.display(description="flow")
+    def flow_id(self, task: Task) -> str:
+        """Return the flow's id alone."""
+        return task.parent_flow.flow_id
+
+    @admin.display(description="flow")
+    def flow_start(self, task: Task) -> str:
+        """Return the start of it."""
+        return task.parent_flow.flow_id[:8]
 
     def _link_to_flow(self, task: Task, text: str) -> SafeString:
         site_name = self.admin_site.name

@@ -23,6 +23,7 @@ from openclaw_webhooks.conf.fields import Fields
 from openclaw_webhooks.conf.limits import RedisUrl, RouteLimits, read_redis_url, read_route_limits
 from openclaw_webhooks.conf.monitoring import Monitoring, read_monitoring
 from openclaw_webhooks.conf.problems import Problem, ProblemKind
+from openclaw_webhooks.conf.server_url import DEFAULT_SERVER_URL, ServerUrl, read_server_url
 
 SETTING: Final = "OPENCLAW_WEBHOOKS"
 SHARED_MEMORY_STORE: Final = "openclaw_webhooks.guards.limits.shared_memory.SharedMemoryStore"
@@ -72,6 +73,7 @@ class AppSettings:
         call_flush_seconds: How long a record waits at most.
         call_retention_days: After how many days ``webhooks_prune`` deletes a call.
         flow_retention_days: After how many days it deletes a finished flow.
+        server_url: Where the project's own server listens, for commands that call it.
         schema_pages: Who sees the pages of the OpenAPI document.
         monitoring: Metrics, health, the call log and traces, by keys of their own.
     """
@@ -101,6 +103,7 @@ class AppSettings:
     call_flush_seconds: float = 0.5
     call_retention_days: int = 30
     flow_retention_days: int = 7
+    server_url: ServerUrl = DEFAULT_SERVER_URL
     schema_pages: SchemaPages = SchemaPages.OFF
     monitoring: Monitoring = field(default_factory=Monitoring)
 
@@ -149,6 +152,7 @@ def parse_settings(raw: object) -> tuple[AppSettings, tuple[Problem, ...]]:
         call_flush_seconds=fields.number("CALL_FLUSH_SECONDS", default=_DEFAULTS.call_flush_seconds),
         call_retention_days=fields.whole("CALL_RETENTION_DAYS", default=_DEFAULTS.call_retention_days),
         flow_retention_days=fields.whole("FLOW_RETENTION_DAYS", default=_DEFAULTS.flow_retention_days),
+        server_url=read_server_url(fields, "SERVER_URL"),
         schema_pages=SchemaPages(fields.choice("SCHEMA_PAGES", list(SchemaPages), default=_DEFAULTS.schema_pages)),
         monitoring=read_monitoring(fields),
     )

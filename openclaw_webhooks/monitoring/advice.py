@@ -17,7 +17,7 @@ from django.db import Error, connections
 from openclaw_webhooks.calls.troubles import Trouble, fetch_troubles
 from openclaw_webhooks.conf.configuration import Configuration
 from openclaw_webhooks.secrets.refs import Secret
-from openclaw_webhooks.secrets.remedies import remedy_of
+from openclaw_webhooks.secrets.remedies import describe_unresolved
 from openclaw_webhooks.secrets.resolver import SecretStatus
 
 WINDOW_MINUTES: Final = 10
@@ -60,7 +60,7 @@ class Adviser:
         status = statuses.get(secret) if secret is not None and trouble.is_authentication else None
         if secret is None or status is None or status.resolves:
             return trouble.describe() or ""
-        return f"the route's secret {secret} does not resolve: {status.reason}. {remedy_of(secret)}"
+        return describe_unresolved(secret, status.reason)
 
 
 def _count(trouble: Trouble) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from openclaw_webhooks.calls.advice import advise
-from openclaw_webhooks.calls.record import CallRecord
+from openclaw_webhooks.calls.record import CallRecord, Step
 from openclaw_webhooks.calls.writer import outcome_of
 from openclaw_webhooks.conf.monitoring import CallLog
 from openclaw_webhooks.models import Outcome
@@ -26,16 +26,28 @@ _LEVELS: Final = {
 class CallLogger:
     """Writes the lines. Each record of ``logging`` has the fields as ``record.call`` too, for formatters."""
 
-    def __init__(self, which: CallLog) -> None:
-        """Log all calls or the refused and failed ones."""
-        self._all = which is CallLog.ALL
+    def __init__(self, which: CallLog, *, explain_secret: Callable[[str], str | None] = lambda _: None) -> None:
+        """Log all calls or the refused and failed ones.
+
+        Args:
+            which: Which calls.
+            explain_secret: Says why the secret of a route does not resolve, ``None`` where it does: a caller with the
+                right one is refused like one with a wrong one.
+        """
+        self._all, self._explain_secret = which is CallLog.ALL, explain_secret
 
     def __call__(self, calls: Sequence[CallRecord]) -> None:
         """Log these calls."""
         for call in calls:
             # Also an accepted call that the engine refused, as a conflict: somebody has to do something about it.
             if self._all or not 200 <= call.status < 300:
-                self._log(_LEVELS[outcome_of(call.status, call.refused_by)], describe_call(call))
+                self._log(_LEVELS[outcome_of(call.status, call.refused_by)], self._describe(call))
+
+    def _describe(self, call: CallRecord) -> dict[str, Any]:
+        fields = describe_call(call)
+        if call.refused_by is Step.AUTHENTICATION:
+            fields["hint"] = self._explain_secret(call.route_id) or fields["hint"]
+        return fields
 
     def _log(self, level: int, fields: dict[str, Any]) -> None:
         if logger.isEnabledFor(level):

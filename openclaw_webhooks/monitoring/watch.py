@@ -21,6 +21,8 @@ from openclaw_webhooks.monitoring.health import Readiness, build_probes
 from openclaw_webhooks.monitoring.pages import MonitoringPages
 from openclaw_webhooks.monitoring.scrape import Scraper
 from openclaw_webhooks.monitoring.shared_totals import SharedTotals
+from openclaw_webhooks.secrets.reasons import ReasonLog
+from openclaw_webhooks.secrets.remedies import describe_unresolved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +33,7 @@ class Watched:
     engine: Engine
     limit_store: LimitStore
     recorder: CallRecorder | NoRecorder
+    reasons: ReasonLog
 
 
 class Watch:
@@ -90,6 +93,12 @@ class Watch:
         self._observation.close()
         self._shared.close()
 
+    def _explain_secret(self, route_id: str) -> str | None:
+        for route in self._watched.configuration.routes:
+            if route.route_id == route_id and (reason := self._watched.reasons.find(route.secret)):
+                return describe_unresolved(route.secret, reason)
+        return None
+
     def _build_observers(self, resolutions: ResolutionTally) -> list[Observer]:
         observers: list[Observer] = []
         if self._monitoring.metrics:
@@ -103,7 +112,7 @@ class Watch:
                 )
             )
         if self._monitoring.call_log is not CallLog.OFF:
-            observers.append(CallLogger(self._monitoring.call_log))
+            observers.append(CallLogger(self._monitoring.call_log, explain_secret=self._explain_secret))
         if self._monitoring.traces:
             # Imported where traces are wanted: the SDK is an extra, and takes 0.3 s and 20 MB.
             from openclaw_webhooks.monitoring.traces import CallTracer  # noqa: PLC0415

@@ -15,6 +15,11 @@ _REMEDIES: Final[Mapping[str, str]] = {
 _ELSEWHERE: Final = "Use a reference of source env, file or exec: docs/secrets.md shows the ways."
 
 
+def describe_unresolved(secret: Secret, reason: str | None) -> str:
+    """Return a sentence for whoever looks for why a route answers 401, and what to do."""
+    return f"the route's secret {secret} does not resolve: {reason}. {remedy_of(secret)}"
+
+
 def remedy_of(secret: Secret) -> str:
     """Return what to do, empty for a secret that is no reference."""
     return _REMEDIES.get(secret.source, _ELSEWHERE) if isinstance(secret, SecretRef) else ""

@@ -67,6 +67,7 @@ class SecretResolver:
         wall_clock: Callable[[], float] = time.time,
         reuse_seconds: float = 1.0,
         logs_reasons: bool = True,
+        reasons: ReasonLog | None = None,
         note_resolution: Callable[[str, str], None] | None = None,
     ) -> None:
         """Read nothing yet.
@@ -78,6 +79,7 @@ class SecretResolver:
             wall_clock: Unix seconds.
             reuse_seconds: How long the value of an exec provider may be used again; 0 never.
             logs_reasons: Whether failures are logged; not where the caller reports them itself.
+            reasons: What logs them and tells them on, where somebody else asks it too.
             note_resolution: Called with the source of each reference looked up and what came of it (``resolved``,
                 ``reused`` or ``unresolved``); must neither wait nor raise.
         """
@@ -86,7 +88,7 @@ class SecretResolver:
         # Apart, so that programs that hang never hold up a file.
         self._files, self._programs = Fetcher(clock=clock), Fetcher(clock=clock)
         self._fresh: dict[SecretRef, tuple[str, float]] = {}
-        self._reasons = ReasonLog(clock=clock) if logs_reasons else None
+        self._reasons = reasons or (ReasonLog(clock=clock) if logs_reasons else None)
         self._note_resolution = note_resolution
         self._key = secrets.token_bytes(32)
 
@@ -103,6 +105,8 @@ class SecretResolver:
         except SecretUnresolved as unresolved:
             self._note(secret, str(unresolved))
             raise
+        if value is not None and self._reasons is not None:
+            self._reasons.note(secret, None)
         if value is not None and self._note_resolution is not None:
             self._note_resolution(secret.source, "reused" if secret.source == "exec" else "resolved")
         return value

@@ -17,6 +17,7 @@ from openclaw_webhooks.conf.bridge import BridgeAddress
 from openclaw_webhooks.conf.limits import RedisUrl, RouteLimits
 from openclaw_webhooks.conf.monitoring import CallLog, Monitoring
 from openclaw_webhooks.conf.problems import ProblemKind
+from openclaw_webhooks.conf.server_url import ServerUrl
 from openclaw_webhooks.conf.settings import BRIDGE_ENGINE, AppSettings, SchemaPages, get_settings, parse_settings
 
 KEYS = [name.upper() for name in (*AppSettings.__slots__, *Monitoring.__slots__) if name != "monitoring"]
@@ -65,6 +66,7 @@ def test_every_key_is_read() -> None:
         "CALL_LOG": "refused",
         "TRACES": True,
         "SCHEMA_PAGES": "staff",
+        "SERVER_URL": "unix:///run/webhooks.sock",
     }
     assert sorted(given_settings) == sorted(KEYS)
     parsed, problems = parse_settings(given_settings)
@@ -88,6 +90,7 @@ def test_every_key_is_read() -> None:
         rate_limit_headers=True,
         redis_url=RedisUrl("redis://redis.example.net/1"),
         redis_timeout_seconds=2.0,
+        server_url=ServerUrl("unix:///run/webhooks.sock", socket_path="/run/webhooks.sock"),
         exec_reuse_seconds=0.0,
         record_calls=False,
         call_queue_size=5,
@@ -127,6 +130,10 @@ def test_every_key_is_read() -> None:
         ("RATE_LIMIT_HEADERS", 1),
         ("REDIS_URL", "localhost:6379"),
         ("REDIS_URL", 5),
+        ("SERVER_URL", "127.0.0.1:8787"),
+        ("SERVER_URL", "http://127.0.0.1:port"),
+        ("SERVER_URL", "unix://relative/path"),
+        ("SERVER_URL", 5),
         ("REDIS_TIMEOUT_SECONDS", 0),
         ("REDIS_TIMEOUT_SECONDS", 11),
         ("BRIDGE_URL", "http://gateway.example.net:8080"),

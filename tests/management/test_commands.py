@@ -80,6 +80,12 @@ def test_a_flow_is_sent_listed_shown_and_recorded(server: Server, config: Path) 
     assert ("revision_conflict" in table, "create_flow" in table) == (True, False)
 
 
+def test_a_call_goes_where_the_server_listens(server: Server, config: Path) -> None:
+    environ = {"OPENCLAW_CONFIG_PATH": str(config), "OPENCLAW_WEBHOOKS_BIND": f"0.0.0.0:{server.address[1]}"}
+    status, told = manage(server.data_dir, "webhooks_send", "live", "list_flows", environ=environ)
+    assert status == 0, told
+
+
 def test_what_cannot_be_sent_is_said(server: Server, config: Path) -> None:
     for arguments, why in [
         (("create_flow",), "goal"),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from openclaw_webhooks.call_context import call_context
 from openclaw_webhooks.calls.observation import CallObservation
@@ -18,6 +19,7 @@ from openclaw_webhooks.monitoring.call_log import CallLogger
 from openclaw_webhooks.monitoring.call_signals import send_signals
 from openclaw_webhooks.monitoring.floods import FREE_LINES, WINDOW_SECONDS, FloodFilter
 from openclaw_webhooks.monitoring.request_ids import RequestIdFilter
+from openclaw_webhooks.runtime import get_runtime
 from openclaw_webhooks.signals import call_finished, call_refused
 from project.log_lines import JsonFormatter, KeyValueFormatter
 from tests.calls.builders import build_record, build_refusal
@@ -84,6 +86,40 @@ def test_a_line_has_the_calls_fields_in_either_form(caplog: pytest.LogCaptureFix
     assert "action=" not in line
     told = json.loads(JsonFormatter().format(record))
     assert (told["request_id"], told["status"], told["action"]) == ("request-1", 401, None)
+
+
+def test_the_line_of_a_401_tells_an_unresolvable_secret_from_a_wrong_one(
+    caplog: pytest.LogCaptureFixture, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv("OF_CI", "right")
+    route = {"path": "/hooks/ci", "sessionKey": "agent:main:main"}
+    secret = {"source": "env", "provider": "default", "id": "OF_CI"}
+    settings.OPENCLAW_WEBHOOKS = {
+        "ROUTES": {"ci": {**route, "secret": secret}},
+        "RECORD_CALLS": False,
+        "CALL_LOG": "refused",
+    }
+    headers = {"Authorization": "Bearer right!", "Content-Type": "application/json"}
+
+    def hint() -> str:
+        caplog.clear()
+        assert Client().post("/hooks/ci", b"{}", content_type="application/json", headers=headers).status_code == 401
+        get_runtime().watch.flush()
+        (line,) = [record for record in caplog.records if record.name == "openclaw_webhooks.calls"]
+        return str(line.call["hint"])  # type: ignore[attr-defined]
+
+    assert "a wrong secret, or none" in hint()
+    monkeypatch.delenv("OF_CI")
+    for _ in range(2):
+        assert hint() == (
+            "the route's secret env:default:OF_CI does not resolve: the environment variable is not set, or empty. "
+            "Set the variable where the server is started, and restart it."
+        )
+    monkeypatch.setenv("OF_CI", "right")
+    assert "a wrong secret, or none" in hint()
+    monkeypatch.delenv("OF_CI")
+    assert "does not resolve" in hint()  # though nobody is told so soon again
 
 
 def build_log_record(message: str, *arguments: object, **fields: Any) -> logging.LogRecord:

@@ -9,6 +9,7 @@ import pytest
 
 from project.data_folder import make_data_folder, read_secret_key, write_private
 from project.starter import write_starter
+from tests.live import manage
 
 
 def mode_of(path: Path) -> int:
@@ -41,6 +42,22 @@ def test_many_at_once_agree_on_one_secret_key(tmp_path: Path) -> None:
     assert len(keys) == 1
     assert len(keys.pop()) >= 50
     assert mode_of(tmp_path / "data" / "secret-key") == 0o600
+
+
+def test_a_command_that_comes_first_makes_the_folder_also_with_a_secret_key_of_its_own(tmp_path: Path) -> None:
+    status, told = manage(tmp_path / "data", "migrate", "-v0", environ={"SECRET_KEY": "of-the-tests" * 5})
+    assert (status, told) == (0, "")
+    assert mode_of(tmp_path / "data") == 0o700
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["openclaw-webhooks.sqlite3"]
+
+
+def test_a_folder_that_cannot_be_made_and_one_that_is_missing_are_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    status, told = manage(tmp_path / "file" / "data", "migrate", environ={"SECRET_KEY": "of-the-tests" * 5})
+    assert (status, told.startswith("OPENCLAW_WEBHOOKS_DATA_DIR: "), told.count("\n")) == (1, True, 1)
+    environ = {"DATABASE_URL": f"sqlite:///{tmp_path}/none/db"}
+    status, told = manage(tmp_path / "data", "migrate", environ=environ)
+    assert (status, told) == (1, f"DATABASE_URL: the database cannot be used: there is no folder '{tmp_path}/none'\n")
 
 
 def test_the_starter_is_json5_with_one_route(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.live import LIVE, SECRET, one_route, write_config
+from tests.live import LIVE, SECRET, manage, one_route, write_config
 from tests.project.servers import Started, refuse, start
 
 LISTENING = "listening at"
@@ -163,7 +163,10 @@ def test_wrong_variables_are_a_line_each_and_exit_1(tmp_path: Path) -> None:
     ("variables", "line"),
     [
         ({"DATABASE_URL": "postgresql://me:canary@127.0.0.1:1/x"}, "DATABASE_URL: the database cannot be used: "),
-        ({"DATABASE_URL": "sqlite:////no/such/folder/db"}, "DATABASE_URL: the database cannot be used: "),
+        (
+            {"DATABASE_URL": "sqlite:////no/such/folder/db"},
+            "DATABASE_URL: the database cannot be used: there is no folder '/no/such/folder'",
+        ),
         ({"OPENCLAW_WEBHOOKS_DATA_DIR": "/proc/none"}, "OPENCLAW_WEBHOOKS_DATA_DIR: "),
         ({"OPENCLAW_WEBHOOKS_DATA_DIR": "/proc/none", "SECRET_KEY": "x"}, "OPENCLAW_WEBHOOKS_DATA_DIR: "),
     ],
@@ -190,6 +193,10 @@ def test_a_unix_socket_is_served_and_the_line_to_paste_knows_it(tmp_path: Path) 
         server.wait_for(LISTENING)
         assert paste(curl_line(server.output))["ok"] is True
         assert mode_of(path) == 0o770
+        # The commands know where the server listens, too.
+        environ = {"OPENCLAW_WEBHOOKS_BIND": f"unix:{path}"}
+        status, told = manage(tmp_path / "data", "webhooks_send", "starter", "list_flows", environ=environ)
+        assert (status, json.loads(told)["ok"]) == (0, True)
         server.stop(signal.SIGTERM)
 
 

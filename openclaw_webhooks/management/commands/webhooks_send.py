@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
@@ -13,13 +12,13 @@ from openclaw_webhooks.actions.schema import parse_action
 from openclaw_webhooks.actions.values import Fault
 from openclaw_webhooks.call_context import call_context
 from openclaw_webhooks.conf.routes import RouteConfig
+from openclaw_webhooks.conf.server_url import DEFAULT_SERVER_URL, ServerUrl, parse_server_url
+from openclaw_webhooks.conf.settings import get_settings
 from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.routes import build_resolver, find_route
+from openclaw_webhooks.management.sending import post
 from openclaw_webhooks.outcomes import envelope
 from openclaw_webhooks.services import perform
-
-_DEFAULT_URL: Final = "http://127.0.0.1:8787"
-_PATIENCE_SECONDS: Final = 30
 
 
 class Command(WebhooksCommand):
@@ -37,7 +36,9 @@ class Command(WebhooksCommand):
             metavar="field=value",
             help="JSON where it is JSON (expectedRevision=3), else text",
         )
-        parser.add_argument("--url", default=_DEFAULT_URL, help=f"where the server listens (default: {_DEFAULT_URL})")
+        parser.add_argument(
+            "--url", help=f"where the server listens (default: its own address, SERVER_URL or {DEFAULT_SERVER_URL})"
+        )
         parser.add_argument("--direct", action="store_true", help="ask the engine in this process: no HTTP, no record")
 
     def handle(self, *_args: object, **options: Any) -> None:
@@ -48,6 +49,15 @@ class Command(WebhooksCommand):
         self.stdout.write(answer)
         if not 200 <= status < 300:
             raise CommandError(f"{status} {http.client.responses.get(status, '')}")
+
+
+def _find_url(text: str | None) -> ServerUrl:
+    if text is None:
+        return get_settings().server_url
+    try:
+        return parse_server_url(text)
+    except ValueError as error:
+        raise CommandError(f"--url {error}, not {text!r}") from None
 
 
 def _parse_field(text: str) -> tuple[str, object]:
@@ -72,7 +82,8 @@ def _ask_engine(route: RouteConfig, body: dict[str, object]) -> tuple[int, str]:
     return outcome.status, _format(envelope(route.route_id, outcome))
 
 
-def _post(route: RouteConfig, body: dict[str, object], url: str) -> tuple[int, str]:
+def _post(route: RouteConfig, body: dict[str, object], asked_url: str | None) -> tuple[int, str]:
+    url = _find_url(asked_url)
     resolver = build_resolver()
     status = resolver.status(route.secret)
     if not status.resolves:
@@ -81,18 +92,12 @@ def _post(route: RouteConfig, body: dict[str, object], url: str) -> tuple[int, s
         "Content-Type": "application/json",
         "Authorization": f"Bearer {resolver.fetch(route.secret).result()}",
     }
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CommandError(f"--url must be http://HOST:PORT, not {url!r}")
-    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     try:
-        connection = connect(parts.hostname, parts.port, timeout=_PATIENCE_SECONDS)
-        connection.request("POST", parts.path.rstrip("/") + route.path, json.dumps(body), headers)
-        response = connection.getresponse()
-        return response.status, _format(response.read())
+        code, answer = post(url, route.path, json.dumps(body), headers)
     except (OSError, http.client.HTTPException, ValueError) as error:
         why = f"{type(error).__name__}: {error}" if isinstance(error, OSError) else type(error).__name__
         raise CommandError(f"No answer from {url}: {why}. Does the server run? --url says where.") from error
+    return code, _format(answer)
 
 
 def _format(answer: bytes) -> str:
