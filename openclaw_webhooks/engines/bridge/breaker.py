@@ -1,4 +1,4 @@
-"""A circuit breaker: after some failures in a row nobody waits for a peer that is away.
+"""A circuit breaker: after some calls in a row that waited in vain nobody waits for a peer that hangs.
 
 Knows neither HTTP nor Django.
 """
@@ -13,12 +13,15 @@ from typing import Final
 FAILURES_TO_OPEN: Final = 3
 PAUSE_SECONDS: Final = 0.5
 """How long nobody asks after a failure once it is open; then one caller does, and until it knows, nobody else."""
+QUICK_SECONDS: Final = 0.25
+"""A call that failed sooner held nobody up: a peer that is gone refuses at once, and may be back for the next call."""
 
 
 class CircuitBreaker:
-    """Lets calls through until the peer has failed several times in a row; then one at a time, every half second.
+    """Lets calls through until several in a row have waited in vain; then one at a time, every half second.
 
     A peer that hangs so holds one thread, not one more each half second. Whoever may call notes how that ended.
+    Failures that come at once do not count: after them the first request that finds the peer back is served.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,9 +51,12 @@ class CircuitBreaker:
                 self._failures = 0
                 self._is_asked = False
 
-    def note_failure(self) -> None:
-        """Count a call that got no answer."""
+    def note_failure(self, *, waited_seconds: float) -> None:
+        """Note a call that got no answer, and how long its caller had waited for one."""
         with self._lock:
-            self._failures += 1
             self._is_asked = False
-            self._ask_again_at = self._clock() + PAUSE_SECONDS
+            if waited_seconds < QUICK_SECONDS:
+                self._ask_again_at = self._clock()
+            else:
+                self._failures += 1
+                self._ask_again_at = self._clock() + PAUSE_SECONDS

@@ -90,10 +90,11 @@ class BridgeClient:
         headers = self._headers()
         if not self._breaker.may_call():
             raise NotSent("the Gateway did not answer a moment ago")
+        started = time.monotonic()
         try:
             reply = self._transport.exchange(method, path, body, headers, repeats=repeats)
         except BaseException:
-            self._breaker.note_failure()
+            self._breaker.note_failure(waited_seconds=time.monotonic() - started)
             raise
         self._breaker.note_success()
         if reply.status == HTTPStatus.OK:
