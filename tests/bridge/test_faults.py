@@ -17,8 +17,9 @@ import pytest
 from openclaw_webhooks.conf.bridge import BridgeAddress
 from openclaw_webhooks.engines.bridge.breaker import FAILURES_TO_OPEN, PAUSE_SECONDS, QUICK_SECONDS, CircuitBreaker
 from openclaw_webhooks.engines.bridge.client import BridgeClient
-from openclaw_webhooks.engines.bridge.engine import BridgeEngine, BridgeSession
+from openclaw_webhooks.engines.bridge.engine import BridgeEngine
 from openclaw_webhooks.engines.bridge.mapping import map_cancel, map_mutation, map_run_task
+from openclaw_webhooks.engines.bridge.session import BridgeSession
 from openclaw_webhooks.engines.bridge.transport import Transport
 from openclaw_webhooks.engines.results import (
     CancelRefusal,
