@@ -133,7 +133,8 @@ def test_a_killed_gateway_costs_503_and_nothing_that_was_acknowledged(door: str,
                 time.sleep(max(0, killed_at + STUCK_AFTER_SECONDS - time.monotonic()))
                 assert callers.count_waiting(since=killed_at) == 0
                 bridge.start()
-                assert server.call(PATH, CREATE, source="127.9.0.2", secret=ROUTE_SECRET)[0] == 200
+                back = server.call(PATH, CREATE, source="127.9.0.2", secret=ROUTE_SECRET)
+                assert back[0] == 200, back
             assert callers.told <= {
                 (200, ""),
                 (503, "persist_failed"),

@@ -13,15 +13,13 @@ from typing import Final
 FAILURES_TO_OPEN: Final = 3
 PAUSE_SECONDS: Final = 0.5
 """How long nobody asks after a failure once it is open; then one caller does, and until it knows, nobody else."""
-QUICK_SECONDS: Final = 0.25
-"""A call that failed sooner held nobody up: a peer that is gone refuses at once, and may be back for the next call."""
 
 
 class CircuitBreaker:
     """Lets calls through until several in a row have waited in vain; then one at a time, every half second.
 
     A peer that hangs so holds one thread, not one more each half second. Whoever may call notes how that ended.
-    Failures that come at once do not count: after them the first request that finds the peer back is served.
+    Other failures do not count: a peer that is gone refuses at once, and the first call that finds it back is served.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,12 +49,9 @@ class CircuitBreaker:
                 self._failures = 0
                 self._is_asked = False
 
-    def note_failure(self, *, waited_seconds: float) -> None:
-        """Note a call that got no answer, and how long its caller had waited for one."""
+    def note_failure(self, *, is_in_vain: bool) -> None:
+        """Note a call that got no answer, and whether its caller had waited for one until the time was over."""
         with self._lock:
             self._is_asked = False
-            if waited_seconds < QUICK_SECONDS:
-                self._ask_again_at = self._clock()
-            else:
-                self._failures += 1
-                self._ask_again_at = self._clock() + PAUSE_SECONDS
+            self._failures += is_in_vain
+            self._ask_again_at = self._clock() + PAUSE_SECONDS * is_in_vain
