@@ -17,7 +17,7 @@ from typing import ClassVar, Final
 
 from project.gateway.installation import Installation
 
-START_PATIENCE_SECONDS: Final = 90.0
+START_PATIENCE_SECONDS: Final = 240.0
 STOP_PATIENCE_SECONDS: Final = 15.0
 
 
