@@ -63,6 +63,25 @@ def test_a_wrong_choice_is_one_line(tmp_path: pathlib.Path) -> None:
         find_routes({})
 
 
+def test_the_curl_line_has_a_secret_that_the_shell_can_be_told() -> None:
+    secrets = {
+        "file": {"source": "file", "provider": "p", "id": "/a"},
+        "env": {"source": "env", "provider": "default", "id": "CI_SECRET"},
+        "odd": 'a"; rm -rf "$HOME',
+        "variable": "${ZAPIER}",
+        "inline": "s3cret-öf/this+route=",
+    }
+    routes = {name: {"sessionKey": "k", "secret": secret} for name, secret in secrets.items()}
+    found = find_routes({"plugins": {"entries": {"webhooks": {"config": {"routes": routes}}}}})
+    assert [(name, route["secret"]) for name, route in found.items()] == [
+        ("env", "${CI_SECRET}"),
+        ("variable", "${ZAPIER}"),
+        ("inline", "s3cret-öf/this+route="),
+        ("file", "YOUR_SECRET"),
+        ("odd", "YOUR_SECRET"),
+    ]
+
+
 def test_the_app_is_checked_in_the_gateway_or_beside_it() -> None:
     assert [read_way({}), read_way({"CHECK_APP": "hosted"}), read_way({"CHECK_APP": " beside "})] == [
         False,
