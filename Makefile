@@ -52,7 +52,7 @@ bench: $(VENV)/test.stamp
 soak: $(VENV)/test.stamp
 	$(BIN)/python -m benchmarks soak --duration $(or $(DURATION),3600) $(ARGS)
 
-# OPENCLAW_VERSION, OPENCLAW_HOME_DIR, DEMO_DIR, OPENCLAW_CONFIG_PATH and GATEWAY_PORT: see docs/gateway.md.
+# OPENCLAW_VERSION, OPENCLAW_HOME_DIR, DEMO_DIR, OPENCLAW_CONFIG_PATH, GATEWAY_PORT and CHECK_APP: see docs/gateway.md.
 gateway-demo: $(VENV)/serve.stamp
 	@exec $(BIN)/python -m project.gateway.demo
 

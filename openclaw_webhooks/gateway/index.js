@@ -45,7 +45,10 @@ async function startAll({ api, config, proxy, stateDir, logger }) {
     logger,
   });
   if (!proxy) return [bridge];
-  const host = await startHost({ settings: config.host, bridgeUrl: bridge.url, tokens, stateDir, logger });
+  const host = await startHost({ settings: config.host, bridgeUrl: bridge.url, tokens, stateDir, logger }).catch(async (error) => {
+    await bridge.stop();
+    throw error;
+  });
   proxy.connect({ socketPath: host.socketPath, token: tokens.host, isUp: host.isUp });
   return [bridge, host];
 }

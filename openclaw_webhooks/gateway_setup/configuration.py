@@ -41,6 +41,8 @@ def add_plugin(
 def is_bundled_on(document: Mapping[str, Any]) -> bool:
     """Tell whether the bundled plugin serves the routes."""
     plugins = document.get("plugins") or {}
+    if ((plugins.get("entries") or {}).get(BUNDLED_ID) or {}).get("enabled") is False:
+        return False
     return BUNDLED_ID not in (plugins.get("deny") or []) and (
         not plugins.get("allow") or BUNDLED_ID in plugins["allow"]
     )

@@ -1,4 +1,7 @@
-"""``make gateway-check``: the recorded conversations, played through the port of a Gateway that hosts this server."""
+"""``make gateway-check``: the recorded conversations, played through the port of a Gateway that hosts this server.
+
+With ``CHECK_APP=beside`` they are played to this server beside a Gateway, which it reaches over TCP.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from project.gateway.beside import Beside, build_beside
 from project.gateway.hosted import CHECKOUT, BadChoice, Choices, build_hosted, passed_on, read_document
-from project.gateway.installation import NotInstalled
-from project.gateway.process import GatewayProcess, NotStarted
+from project.gateway.installation import Installation, NotInstalled
+from project.gateway.process import GatewayProcess, NotStarted, ServingProcess
 
 CONFORMANCE: Final = CHECKOUT.parent / "shared/conformance"
 SECRET_VARIABLE: Final = {"CONFORMANCE_SECRET": "env-secret"}
@@ -30,17 +35,27 @@ _COUNT = re.compile(r"(\d+) passed, (\d+) failed\s*\Z")
 def main() -> int:
     """Play everything once on fresh folders; return 0 where nothing differs."""
     try:
+        is_beside = read_way(os.environ)
         choices = Choices.of_environment({**os.environ, "OPENCLAW_CONFIG_PATH": ""})
-        gateway = _prepare(choices)
-        gateway.start()
+        installation = choices.install()
+        running, server = _prepare(choices, installation, is_beside=is_beside)
         try:
-            gateway.wait_for_route("/plugins/webhooks/zapier")
-            return report(play(choices.port), gateway.installation.version)
+            running.start()
+            server.wait_for_route("/plugins/webhooks/zapier")
+            return report(play(server.port), installation.version)
         finally:
-            gateway.stop()
+            running.stop()
     except (BadChoice, NotInstalled, NotStarted) as error:
         print(error, file=sys.stderr)  # noqa: T201 - whoever typed the command reads it here
         return 1
+
+
+def read_way(environ: Mapping[str, str]) -> bool:
+    """Tell whether ``CHECK_APP`` asks for this server beside the Gateway and not in it; raises ``BadChoice``."""
+    way = environ.get("CHECK_APP", "").strip() or "hosted"
+    if way not in ("hosted", "beside"):
+        raise BadChoice(f"CHECK_APP: must be hosted or beside, not {way!r}")
+    return way == "beside"
 
 
 def prepare_routes(folder: Path) -> Path:
@@ -74,12 +89,19 @@ def report(played: str, version: str) -> int:
     return 0 if passed and not failed else 1
 
 
-def _prepare(choices: Choices) -> GatewayProcess:
+def _prepare(
+    choices: Choices, installation: Installation, *, is_beside: bool
+) -> tuple[GatewayProcess | Beside, ServingProcess]:
+    """Return what is to be started and stopped, and of it what answers to the routes."""
     folder = choices.folder / "check"
     shutil.rmtree(folder, ignore_errors=True)
-    installation = choices.install()
     document = read_document(prepare_routes(folder / "routes"))
-    return build_hosted(installation, folder, choices.port, document, {**passed_on(os.environ), **SECRET_VARIABLE})
+    parts = (installation, folder, choices.port, document, {**passed_on(os.environ), **SECRET_VARIABLE})
+    if is_beside:
+        beside = build_beside(*parts)
+        return beside, beside.app
+    gateway = build_hosted(*parts)
+    return gateway, gateway
 
 
 if __name__ == "__main__":

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 from openclaw_webhooks.conf.documents import DocumentError
 from project.gateway.configuration import build_demo_routes
 from project.gateway.hosted import BadChoice, Choices, build_hosted, passed_on, read_document
 from project.gateway.installation import NotInstalled
 from project.gateway.process import GatewayProcess, NotStarted
+
+_UNKNOWN_SECRET: Final = "YOUR_SECRET"  # noqa: S105 - a placeholder
+_VARIABLE: Final = re.compile(r"\$\{[A-Z_][A-Z0-9_]*\}")
 
 
 def main() -> int:
@@ -50,7 +55,7 @@ def _run(gateway: GatewayProcess, choices: Choices) -> int:
 
 
 def find_routes(document: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Return path and secret of each enabled route by its id; a secret that is not written inline is a placeholder.
+    """Return path and secret of each enabled route by its id, those first that a shell can be told the secret of.
 
     Raises:
         BadChoice: There is none.
@@ -59,7 +64,7 @@ def find_routes(document: dict[str, Any]) -> dict[str, dict[str, str]]:
     found = {
         route_id: {
             "path": route.get("path") or f"/plugins/webhooks/{route_id}",
-            "secret": secret if isinstance(secret := route.get("secret"), str) and "$" not in secret else "YOUR_SECRET",
+            "secret": _tell_secret(route.get("secret")),
         }
         for route_id, route in (config.get("routes") or {}).items()
         if route.get("enabled", True)
@@ -68,7 +73,16 @@ def find_routes(document: dict[str, Any]) -> dict[str, dict[str, str]]:
         raise BadChoice(
             "OPENCLAW_CONFIG_PATH: the file has no enabled route under plugins.entries.webhooks.config.routes"
         )
-    return found
+    return dict(sorted(found.items(), key=lambda item: item[1]["secret"] == _UNKNOWN_SECRET))
+
+
+def _tell_secret(secret: object) -> str:
+    """Return a secret as a shell in double quotes may have it: as it is, as a variable, or as a placeholder."""
+    if isinstance(secret, Mapping):
+        secret = f"${{{secret.get('id')}}}" if secret.get("source") == "env" else None
+    if not isinstance(secret, str):
+        return _UNKNOWN_SECRET
+    return secret if _VARIABLE.fullmatch(secret) or not set(secret) & set('$"`\\!') else _UNKNOWN_SECRET
 
 
 def build_report(gateway: GatewayProcess, choices: Choices, routes: dict[str, dict[str, str]]) -> str:
@@ -81,12 +95,12 @@ def build_report(gateway: GatewayProcess, choices: Choices, routes: dict[str, di
         f"{name}={shlex.quote(environ[name])}" for name in ("OPENCLAW_STATE_DIR", "OPENCLAW_CONFIG_PATH")
     )
     program = shlex.join([str(gateway.installation.node), str(gateway.installation.entry)])
-    headers = ["-H", "Content-Type: application/json", "-H", f"Authorization: Bearer {first['secret']}"]
+    secret = f'-H "Authorization: Bearer {first["secret"]}"'  # In double quotes: it may be a variable.
     return f"""Gateway {gateway.installation.version} on port {choices.port} hosts openclaw-webhooks; Ctrl-C stops both.
 Log: {gateway.log_path}
 
 Create a flow
-  {shlex.join(["curl", "-sS", url, *headers, "-d", body])}
+  {shlex.join(["curl", "-sS", url, "-H", "Content-Type: application/json"])} {secret} {shlex.join(["-d", body])}
 
 See it in the Gateway
   {variables} {program} tasks flow list

@@ -24,7 +24,7 @@ from tests.gateway_peer import HOME_DIR
 from tests.live import free_port
 from tests.requirements import require
 
-START_PATIENCE_SECONDS = 90
+START_PATIENCE_SECONDS = 180
 SECRET = "a-secret-of-the-bridge-tests"
 SESSION_KEY = "agent:main:main"
 PATH = "/plugins/webhooks/zapier"

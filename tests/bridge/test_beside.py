@@ -27,6 +27,7 @@ from tests.live import SHARED, Server, free_port, serve
 from tests.requirements import require
 
 KILLS = int(os.environ.get("BRIDGE_KILLS", "3"))
+STUCK_AFTER_SECONDS = 2
 TOKEN = "a-token-of-the-bridge-tests"
 CREATE = {"action": "create_flow", "goal": "Review inbound queue"}
 
@@ -54,14 +55,20 @@ def test_every_recorded_conversation_goes_over_tcp(tmp_path: pathlib.Path) -> No
 
 
 class Callers:
-    """Callers that create and read flows without a pause; each notes what it was told and how long that took."""
+    """Callers that create and read flows without a pause; each notes what it was told and for how long it waits.
+
+    Attributes:
+        acknowledged: Goals of the flows that were answered with 200.
+        denied: Goals of the flows whose callers were told that certainly nothing has happened.
+    """
 
     def __init__(self, server: Server, *, count: int = 4) -> None:
         self._server = server
         self._stop = threading.Event()
         self.acknowledged: set[str] = set()
+        self.denied: set[str] = set()
         self.told: set[tuple[int, str]] = set()
-        self.longest_seconds = 0.0
+        self._waiting_since: dict[int, float] = {}
         self._threads = [threading.Thread(target=self._call, args=(number,)) for number in range(count)]
 
     def __enter__(self) -> Callers:
@@ -80,15 +87,25 @@ class Callers:
         while not self._stop.is_set():
             call += 1
             source = f"127.{100 + number}.{call // 100}.{call % 100 + 1}"
-            body = CREATE if call % 2 else {"action": "find_latest_flow"}
-            started = time.monotonic()
+            goal = f"{number}-{call}" if call % 2 else ""
+            body = {**CREATE, "goal": goal} if goal else {"action": "find_latest_flow"}
+            self._waiting_since[number] = time.monotonic()
             status, answer = self._server.call(PATH, body, source=source, secret=ROUTE_SECRET)
-            self.longest_seconds = max(self.longest_seconds, time.monotonic() - started)
-            self.told.add((status, answer.get("code", "") if isinstance(answer, dict) else str(answer)))
-            if status == 200 and call % 2:
-                self.acknowledged.add(answer["result"]["flow"]["flowId"])
+            del self._waiting_since[number]
+            self._note(goal, status, answer.get("code", "") if isinstance(answer, dict) else str(answer))
             if status != 200:
                 time.sleep(0.02)
+
+    def _note(self, goal: str, status: int, code: str) -> None:
+        self.told.add((status, code))
+        if goal and status == 200:
+            self.acknowledged.add(goal)
+        if goal and code == "persist_failed":
+            self.denied.add(goal)
+
+    def count_waiting(self, *, since: float) -> int:
+        """Count who waits for an answer since then or longer."""
+        return sum(began <= since for began in list(self._waiting_since.values()))
 
 
 def wait_for_more(callers: Callers) -> None:
@@ -107,21 +124,27 @@ def test_a_killed_gateway_costs_503_and_nothing_that_was_acknowledged(door: str,
             serve(door, tmp_path, config=config, workers=2, environ=environ) as server,  # type: ignore[arg-type]
             Callers(server) as callers,
         ):
-            for _ in range(KILLS if door == "gunicorn-asgi" else 1):
+            for _ in range(KILLS):
                 wait_for_more(callers)
                 bridge.process.kill()
+                killed_at = time.monotonic()
                 away = server.call(PATH, CREATE, source="127.9.0.1", secret=ROUTE_SECRET)
                 assert (away[0], away[1]["code"]) in {(503, "persist_failed"), (503, "outcome_unknown")}
+                time.sleep(max(0, killed_at + STUCK_AFTER_SECONDS - time.monotonic()))
+                assert callers.count_waiting(since=killed_at) == 0
                 bridge.start()
-                wait_for_more(callers)
+                back = server.call(PATH, CREATE, source="127.9.0.2", secret=ROUTE_SECRET)
+                assert back[0] == 200, back
             assert callers.told <= {
                 (200, ""),
                 (503, "persist_failed"),
                 (503, "outcome_unknown"),
                 (503, "engine_unavailable"),
             }
-        assert callers.acknowledged <= list_flow_ids(bridge.process)
-        assert callers.acknowledged <= {flow.flow_id for flow in bridge.engine().bind_session(SESSION_KEY).list_flows()}
+        flows = bridge.engine().bind_session(SESSION_KEY).list_flows()
+        assert callers.acknowledged <= {flow.goal for flow in flows}
+        assert not callers.denied & {flow.goal for flow in flows}
+        assert {flow.flow_id for flow in flows} <= list_flow_ids(bridge.process)
 
 
 def test_a_gateway_that_hangs_holds_nobody_longer_than_the_limit(tmp_path: pathlib.Path) -> None:

@@ -14,7 +14,7 @@ import sys
 
 import pytest
 
-from project.gateway.check import report
+from project.gateway.check import read_way, report
 from project.gateway.demo import find_routes
 from project.gateway.hosted import BadChoice, Choices
 from project.gateway.installation import NotInstalled, find_or_install
@@ -61,6 +61,35 @@ def test_a_wrong_choice_is_one_line(tmp_path: pathlib.Path) -> None:
         find_or_install(version="1", home_dir=str(tmp_path), cache_folder=tmp_path)
     with pytest.raises(BadChoice, match="no enabled route"):
         find_routes({})
+
+
+def test_the_curl_line_has_a_secret_that_the_shell_can_be_told() -> None:
+    secrets = {
+        "file": {"source": "file", "provider": "p", "id": "/a"},
+        "env": {"source": "env", "provider": "default", "id": "CI_SECRET"},
+        "odd": 'a"; rm -rf "$HOME',
+        "variable": "${ZAPIER}",
+        "inline": "s3cret-öf/this+route=",
+    }
+    routes = {name: {"sessionKey": "k", "secret": secret} for name, secret in secrets.items()}
+    found = find_routes({"plugins": {"entries": {"webhooks": {"config": {"routes": routes}}}}})
+    assert [(name, route["secret"]) for name, route in found.items()] == [
+        ("env", "${CI_SECRET}"),
+        ("variable", "${ZAPIER}"),
+        ("inline", "s3cret-öf/this+route="),
+        ("file", "YOUR_SECRET"),
+        ("odd", "YOUR_SECRET"),
+    ]
+
+
+def test_the_app_is_checked_in_the_gateway_or_beside_it() -> None:
+    assert [read_way({}), read_way({"CHECK_APP": "hosted"}), read_way({"CHECK_APP": " beside "})] == [
+        False,
+        False,
+        True,
+    ]
+    with pytest.raises(BadChoice, match="CHECK_APP"):
+        read_way({"CHECK_APP": "near"})
 
 
 def test_only_the_named_cases_are_exempt_and_only_with_their_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,8 +17,9 @@ import pytest
 from openclaw_webhooks.conf.bridge import BridgeAddress
 from openclaw_webhooks.engines.bridge.breaker import FAILURES_TO_OPEN, PAUSE_SECONDS, CircuitBreaker
 from openclaw_webhooks.engines.bridge.client import BridgeClient
-from openclaw_webhooks.engines.bridge.engine import BridgeEngine, BridgeSession
+from openclaw_webhooks.engines.bridge.engine import BridgeEngine
 from openclaw_webhooks.engines.bridge.mapping import map_cancel, map_mutation, map_run_task
+from openclaw_webhooks.engines.bridge.session import BridgeSession
 from openclaw_webhooks.engines.bridge.transport import Transport
 from openclaw_webhooks.engines.results import (
     CancelRefusal,
@@ -215,17 +216,30 @@ def test_the_breaker_opens_asks_again_and_closes() -> None:
     breaker = CircuitBreaker(clock=lambda: now[0])
     for _ in range(FAILURES_TO_OPEN):
         assert breaker.may_call()
-        breaker.note_failure()
+        breaker.note_failure(is_in_vain=True)
     assert not breaker.may_call()
     now[0] += PAUSE_SECONDS
     assert [breaker.may_call(), breaker.may_call()] == [True, False]
     now[0] += 100 * PAUSE_SECONDS
     assert not breaker.may_call(), "one thread already waits for a peer that may hang"
-    breaker.note_failure()
+    breaker.note_failure(is_in_vain=True)
     now[0] += PAUSE_SECONDS
     assert breaker.may_call()
+    breaker.note_failure(is_in_vain=False)
+    assert [breaker.may_call(), breaker.may_call()] == [True, False], "what hung is gone now, and may be back at once"
     breaker.note_success()
     assert [breaker.may_call(), breaker.may_call()] == [True, True]
+
+
+def test_what_fails_at_once_is_asked_each_time(tmp_path: pathlib.Path) -> None:
+    """The first request after the return of a Gateway that was gone is served."""
+    session = engine_at(BridgeAddress(socket_path=str(tmp_path / "peer.sock"))).bind_session("k")
+    for _ in range(10 * FAILURES_TO_OPEN):
+        assert "cannot connect" in str(_fail(session))
+    with peer(tmp_path, *[hang_up] * 10 * FAILURES_TO_OPEN, answer({"ok": True, "value": FLOW})):
+        for _ in range(10 * FAILURES_TO_OPEN):
+            assert "closed" in str(_fail(session))
+        assert session.get_flow("f-1") is not None
 
 
 def test_a_peer_that_hangs_holds_one_thread(tmp_path: pathlib.Path) -> None:

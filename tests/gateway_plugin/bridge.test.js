@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import http from "node:http";
+import net from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -96,6 +97,21 @@ test("a change that fails in the middle may have happened, and its words stay he
   }
   assert.equal((await call({ fails: true }, undefined, "get")).json.error.applied, "no");
   assert.ok(!JSON.stringify(logged).includes("is secret"));
+});
+
+test("a connection that cannot be accepted is told, and ends nothing", async (t) => {
+  const made = [];
+  const original = net.createServer;
+  t.mock.method(net, "createServer", (...given) => (made.push(original(...given)), made.at(-1)));
+  const other = await mkdtemp(path.join(os.tmpdir(), "bridge-"));
+  const second = await startBridge({ flows, settings: {}, stateDir: other, about: {}, logger });
+  try {
+    for (let turn = 0; turn < 2; turn += 1) made[0].emit("error", Object.assign(new Error("accept"), { code: "EMFILE" }));
+    assert.equal(logged.filter((line) => /could not accept a connection: EMFILE/.test(line)).length, 2);
+  } finally {
+    await second.stop();
+    await rm(other, { recursive: true });
+  }
 });
 
 test("many calls at once are each answered", async () => {

@@ -43,6 +43,15 @@ test("hosting says what to do about the bundled plugin", () => {
   assert.deepEqual(parseConfig({}, gateway({})).problems, [], "a bridge alone may run beside it");
 });
 
+test("a section that is not enabled has no routes, and hosting says what to do about it", () => {
+  const off = gateway({ zapier: { sessionKey: "agent:main:main", secret: "s" } }, { deny: ["webhooks"] });
+  off.plugins.entries.webhooks.enabled = false;
+  const config = parseConfig({ host: { enabled: true } }, off);
+  assert.deepEqual([config.routes, config.sessionKeys.size], [[], 0]);
+  assert.match(config.problems[0], /enabled is false/);
+  assert.deepEqual(parseConfig({}, off).problems, []);
+});
+
 test("the bundled plugin is off where it is denied or not allowed", () => {
   assert.equal(isBundledOff({}), false);
   assert.equal(isBundledOff({ plugins: { allow: [] } }), false);

@@ -28,6 +28,13 @@ test("methods act for the bound session alone", async () => {
   }
 });
 
+test("a method takes its own params and no others", async () => {
+  const flows = bindFlows(buildTasks(), new Set([KEY]), () => ({}));
+  for (const params of [{ flowId: "f", updatedAt: 1 }, { flowId: "f", cfg: {} }, { ["__proto__"]: 1 }, { constructor: 1 }]) {
+    await assert.rejects(flows.call(KEY, "finish", params), new Refused("invalid_request"));
+  }
+});
+
 test("the asynchronous API is preferred but for cancel", async () => {
   const flows = bindFlows(buildTasks([], true), new Set([KEY]), () => ({ a: "config" }));
   assert.equal(flows.api, "async");

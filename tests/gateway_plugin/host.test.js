@@ -86,6 +86,38 @@ test("a program that cannot start is tried again, ever more slowly, and stops at
   });
 });
 
+test("a stop does not wait for the next start, and there is none", async () => {
+  const stateDir = await mkdtemp(path.join(os.tmpdir(), "host-"));
+  const lines = [];
+  const logger = { info: (text) => lines.push(text), error: (text) => lines.push(text) };
+  const command = [process.execPath, "-e", 'console.log("started")'];
+  const begin = () => startHost({ settings: { command, cwd: stateDir }, bridgeUrl: "unix:///b.sock", tokens: TOKENS, stateDir, logger });
+  const early = await begin();
+  await early.stop(); // While it still looks whether the socket is free.
+  assert.deepEqual(lines, []);
+  const host = await begin();
+  await until(() => lines.some((line) => line.includes("next start in 1600 ms")));
+  const told = lines.length;
+  const stopAt = Date.now();
+  await host.stop();
+  assert.ok(Date.now() - stopAt < 1000);
+  await wait(100);
+  assert.equal(lines.length, told);
+  await rm(stateDir, { recursive: true });
+});
+
+test("a start that Node itself refuses is tried again", async () => {
+  await run(SERVER, async ({ lines }) => {
+    await until(() => lines.some((line) => line.includes("next start in 200 ms")));
+  }, { TOO_LONG: "x".repeat(3_000_000) });
+});
+
+test("a line without an end is told in parts", async () => {
+  await run('process.stdout.write("x".repeat(200_000), () => setTimeout(() => {}, 60_000))', async ({ lines }) => {
+    await until(() => lines.some((line) => line.length > 64 * 1024));
+  });
+});
+
 test("nothing of the server is left after stop", async () => {
   let pid;
   await run(SERVER, async ({ host }) => {

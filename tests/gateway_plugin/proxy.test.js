@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import http from "node:http";
 import net from "node:net";
@@ -8,6 +9,7 @@ import { after, before, beforeEach, test } from "node:test";
 
 import { Passage, buildHead } from "../../openclaw_webhooks/gateway/lib/passage.js";
 import { createProxy } from "../../openclaw_webhooks/gateway/lib/proxy.js";
+import { createUpstream } from "../../openclaw_webhooks/gateway/lib/upstream.js";
 
 const TOKEN = "a-host-token-of-the-tests";
 const logger = { warn() {} };
@@ -62,6 +64,12 @@ test("a request arrives whole, with the true address and without forged ones", a
   assert.equal(seen.headers["x-openclaw-webhooks-client"], "127.0.0.1");
   assert.equal(seen.headers["x-openclaw-webhooks-host"], TOKEN);
   assert.equal(seen.headers["x-forwarded-for"], "203.0.113.9");
+});
+
+test("a forged header is dropped however it is spelled", async () => {
+  serve = echo;
+  const seen = JSON.parse((await ask({ path: "/hook", headers: { X_OpenClaw_Webhooks_Client: "198.51.100.1" } }, "{}")).text);
+  assert.deepEqual(Object.keys(seen.headers).filter((name) => /webhooks/.test(name)), ["x-openclaw-webhooks-client", "x-openclaw-webhooks-host"]);
 });
 
 test("a server that is away is 503 with Retry-After", async () => {
@@ -229,4 +237,36 @@ test("what could not be written whole goes once more, on a new connection; what 
   const lost = begin();
   lost.passage.onError({ syscall: "read", code: "ECONNRESET" });
   assert.deepEqual([lost.anew.written, lost.ended], ["", ["read"]]);
+});
+
+test("a caller that leaves late does not take a connection along that serves another one by then", async () => {
+  serve = echo;
+  const upstream = createUpstream();
+  const socketPath = path.join(folder, "app.sock");
+  const begin = () => {
+    const res = Object.assign(new EventEmitter(), { told: "", writeHead() {}, write: () => true, flushHeaders() {}, writableFinished: false });
+    const done = new Promise((resolve) => (res.end = (text) => resolve((res.told += text))));
+    const req = { method: "POST", complete: true, headers: {}, read: () => Buffer.from("{}") };
+    const passage = new Passage({ req, res, connection: upstream.take(socketPath), connectAnew: assert.fail, end() {} });
+    passage.send("POST /hook HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n");
+    return { res, done, passage };
+  };
+  const late = begin();
+  assert.match(await late.done, /"text":"{}"/);
+  const next = begin();
+  assert.equal(next.passage.connection, late.passage.connection);
+  late.res.emit("close"); // It has not read its answer.
+  assert.match(await next.done, /"text":"{}"/);
+  next.passage.connection.destroy();
+});
+
+test("a server that cannot be connected to has seen nothing, whatever the reason", async () => {
+  const unreachable = createProxy({ logger });
+  unreachable.connect({ socketPath: path.join(folder, "x".repeat(200)), token: TOKEN, isUp: () => true });
+  const front = http.createServer((req, res) => void unreachable.handle(req, res)).listen(0, "127.0.0.1");
+  await new Promise((resolve) => front.once("listening", resolve));
+  const answer = await ask({ path: "/hook", port: front.address().port }, "{}");
+  front.closeAllConnections();
+  front.close();
+  assert.deepEqual([answer.status, answer.headers["retry-after"]], [503, "1"]);
 });

@@ -1,7 +1,8 @@
 // Where the sockets live: what is too deep, what belongs to somebody else, and what a killed Gateway left.
 
 import assert from "node:assert/strict";
-import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -56,11 +57,23 @@ test("a folder of another user is refused", { skip: process.getuid() !== 0 && "n
 test("what a killed Gateway left is taken away", async () => {
   const socketPath = path.join(folder, "own", "bridge.sock");
   await preparePrivateSocket(socketPath);
-  await writeFile(socketPath, "");
-  await chmod(path.dirname(socketPath), 0o755);
+  assert.equal(await modeOf(path.dirname(socketPath)), 0o700);
+  const killed = `require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
+  spawnSync(process.execPath, ["-e", killed, socketPath]);
+  assert.equal((await stat(socketPath)).isSocket(), true);
   await preparePrivateSocket(socketPath);
   await assert.rejects(stat(socketPath), { code: "ENOENT" });
-  assert.equal(await modeOf(path.dirname(socketPath)), 0o700);
+});
+
+test("what is not the plugin's own is left as it is: a folder that others enter, a file in the place of the socket", async () => {
+  await chmod(folder, 0o755);
+  await assert.rejects(preparePrivateSocket(path.join(folder, "bridge.sock")), /mode 0700/);
+  assert.equal(await modeOf(folder), 0o755);
+  await chmod(folder, 0o700);
+  const taken = path.join(folder, "notes.txt");
+  await writeFile(taken, "mine");
+  await assert.rejects(preparePrivateSocket(taken), /no socket/);
+  assert.equal(await readFile(taken, "utf8"), "mine");
 });
 
 test("a path that no socket can have is named", async () => {

@@ -151,7 +151,8 @@ def test_a_port_that_is_none_is_refused() -> None:
 def test_check_says_that_two_plugins_serve_one_path(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENCLAW_CONFIG_PATH", str(config))
     hosted = add_plugin(BEFORE, plugin_config={"host": {"enabled": True}})
-    for denied, expected in [(hosted["plugins"]["deny"], []), ([], [Verdict.FAULT])]:
-        config.write_text(json.dumps({**hosted, "plugins": {**hosted["plugins"], "deny": denied}}))
+    off = {**hosted["plugins"]["entries"], "webhooks": {"enabled": False}}
+    for change, expected in [({}, []), ({"deny": []}, [Verdict.FAULT]), ({"deny": [], "entries": off}, [])]:
+        config.write_text(json.dumps({**hosted, "plugins": {**hosted["plugins"], **change}}))
         found = [finding for finding in diagnose(AppSettings(), Configuration()) if "bundled" in finding.text]
         assert [finding.verdict for finding in found] == expected

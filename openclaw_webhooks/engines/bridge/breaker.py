@@ -1,4 +1,4 @@
-"""A circuit breaker: after some failures in a row nobody waits for a peer that is away.
+"""A circuit breaker: after some calls in a row that waited in vain nobody waits for a peer that hangs.
 
 Knows neither HTTP nor Django.
 """
@@ -16,9 +16,10 @@ PAUSE_SECONDS: Final = 0.5
 
 
 class CircuitBreaker:
-    """Lets calls through until the peer has failed several times in a row; then one at a time, every half second.
+    """Lets calls through until several in a row have waited in vain; then one at a time, every half second.
 
     A peer that hangs so holds one thread, not one more each half second. Whoever may call notes how that ended.
+    Other failures do not count: a peer that is gone refuses at once, and the first call that finds it back is served.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,9 +49,9 @@ class CircuitBreaker:
                 self._failures = 0
                 self._is_asked = False
 
-    def note_failure(self) -> None:
-        """Count a call that got no answer."""
+    def note_failure(self, *, is_in_vain: bool) -> None:
+        """Note a call that got no answer, and whether its caller had waited for one until the time was over."""
         with self._lock:
-            self._failures += 1
             self._is_asked = False
-            self._ask_again_at = self._clock() + PAUSE_SECONDS
+            self._failures += is_in_vain
+            self._ask_again_at = self._clock() + PAUSE_SECONDS * is_in_vain

@@ -92,8 +92,9 @@ class BridgeClient:
             raise NotSent("the Gateway did not answer a moment ago")
         try:
             reply = self._transport.exchange(method, path, body, headers, repeats=repeats)
-        except BaseException:
-            self._breaker.note_failure()
+        except BaseException as error:
+            # Not by the time that it took: on a busy machine a refusal takes long as well.
+            self._breaker.note_failure(is_in_vain=isinstance(error.__cause__, TimeoutError))
             raise
         self._breaker.note_success()
         if reply.status == HTTPStatus.OK:

@@ -5,6 +5,7 @@ Source: contract.md sections 5 and 7.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from openclaw_webhooks.engines.records import (
     TaskSummary,
 )
 from openclaw_webhooks.values import UNSET
+
+logger = logging.getLogger(__name__)
 
 
 class Undecodable(Exception):
@@ -49,6 +52,32 @@ def decode_flow(raw: Any) -> FlowRecord:
         cancel_requested_at_ms=fields.whole_or_none("cancelRequestedAt"),
         ended_at_ms=fields.whole_or_none("endedAt"),
     )
+
+
+def decode_flow_or_none(raw: Any) -> FlowRecord | None:
+    """Make a flow record where there is a flow; raises as ``decode_flow`` does."""
+    return None if raw is None else decode_flow(raw)
+
+
+def decode_flows(raw: Any) -> list[FlowRecord]:
+    """Make a record of each flow that can be read.
+
+    Raises:
+        Undecodable: It is no list.
+    """
+    if not isinstance(raw, list):
+        raise Undecodable("a list is missing")
+    return [flow for flow in map(_decode_or_note, raw) if flow is not None]
+
+
+def _decode_or_note(raw: Any) -> FlowRecord | None:
+    """Leave out, and tell the log, what a later Gateway made of one flow: the others can still be listed."""
+    try:
+        return decode_flow(raw)
+    except Undecodable as error:
+        flow_id = raw.get("flowId") if isinstance(raw, dict) else None
+        logger.error("The Gateway listed a flow that cannot be read, id %r: %s. It is left out.", flow_id, error)
+        return None
 
 
 def decode_task(raw: Any) -> TaskRecord:
@@ -85,12 +114,14 @@ def decode_task(raw: Any) -> TaskRecord:
     )
 
 
-def decode_summary(raw: Any) -> TaskSummary:
-    """Make a task summary; a status or runtime that the Gateway does not name counts 0.
+def decode_summary_or_none(raw: Any) -> TaskSummary | None:
+    """Make a task summary where there is one; a status or runtime that the Gateway does not name counts 0.
 
     Raises:
         Undecodable: A count is no whole number.
     """
+    if raw is None:
+        return None
     fields = _Fields(raw)
     by_status, by_runtime = _Fields(fields.raw.get("byStatus")), _Fields(fields.raw.get("byRuntime"))
     return TaskSummary(

@@ -32,11 +32,11 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 ([2-5]\d\d)(?: |\Z)")
 
 
 class NotSent(Exception):
-    """The request did not reach the peer whole: it cannot have acted."""
+    """The request did not reach the peer whole: it cannot have acted. Caused by ``TimeoutError`` where time was up."""
 
 
 class NoAnswer(Exception):
-    """The request was sent and no whole answer came: the peer may have acted."""
+    """The request was sent and no whole answer came: the peer may have acted. Its cause is told alike."""
 
 
 @dataclass(frozen=True, slots=True)

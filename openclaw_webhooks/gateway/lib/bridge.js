@@ -31,7 +31,7 @@ const STATUS = {
 };
 
 const MESSAGES = {
-  invalid_request: "The body must be an object with the texts sessionKey and method and the object params, in well-formed HTTP/1.1.",
+  invalid_request: "The body must be an object with the texts sessionKey and method and the object params, which has params of the method alone, in well-formed HTTP/1.1.",
   unauthorized: "The token is missing or differs.",
   session_not_bound: "No configured route is bound to this session.",
   method_not_allowed: "The bridge offers no such method.",
@@ -71,6 +71,8 @@ export async function startBridge({ flows, settings, stateDir, about, logger }) 
   });
   const where = await address(settings, stateDir);
   await listen(wire.server, where);
+  // Out of descriptors, for example. Without a listener an error event would end the Gateway.
+  wire.server.on("error", (error) => logger.error(`[openclaw-webhooks] the bridge could not accept a connection: ${error.code}`));
   if (where.path) await chmod(where.path, 0o600);
   const url = where.path ? `unix://${where.path}` : `http://127.0.0.1:${where.port}`;
   logger.info?.(`[openclaw-webhooks] the bridge listens on ${url} for ${flows.sessions} sessions`);
@@ -98,7 +100,10 @@ async function address(settings, stateDir) {
 function listen(server, where) {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    server.listen(where, resolve);
+    server.listen(where, () => {
+      server.off("error", reject);
+      resolve();
+    });
   });
 }
 

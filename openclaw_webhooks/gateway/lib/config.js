@@ -27,8 +27,10 @@ export function parseConfig(own = {}, gateway = {}) {
   };
 }
 
+/** A section that is not enabled has no routes; so the app reads it, too. */
 function readRoutes(gateway) {
-  const configured = gateway.plugins?.entries?.[BUNDLED]?.config?.routes ?? {};
+  const section = gateway.plugins?.entries?.[BUNDLED];
+  const configured = (section?.enabled !== false && section?.config?.routes) || {};
   return Object.entries(configured)
     .filter(([, route]) => route?.enabled !== false && typeof route?.sessionKey === "string" && route.sessionKey.trim())
     .map(([routeId, route]) => ({
@@ -53,6 +55,9 @@ function checkBridge({ socketPath, port, token }) {
 
 /** Two plugins cannot serve one path: hosting the app takes the bundled plugin off, and keeps its section. */
 function checkBundled(gateway) {
+  if (gateway.plugins?.entries?.[BUNDLED]?.enabled === false) {
+    return ["plugins.entries.webhooks.enabled is false, so there are no routes to host: take that out. It is plugins.deny that turns the bundled plugin off."];
+  }
   if (isBundledOff(gateway)) return [];
   return [
     'The bundled plugin "webhooks" is still on and serves the same paths. ' +

@@ -3,21 +3,42 @@
 // Where the Gateway differs from the specification the difference is made up for here: the latest flow is the one that
 // was updated last.
 
-const METHODS = [
-  "createManaged",
-  "get",
-  "list",
-  "findLatest",
-  "resolve",
-  "getTaskSummary",
-  "setWaiting",
-  "resume",
-  "finish",
-  "fail",
-  "requestCancel",
-  "cancel",
-  "runTask",
+const CHANGE = ["flowId", "expectedRevision"];
+const BLOCKED = ["blockedTaskId", "blockedSummary"];
+const TASK = [
+  "flowId",
+  "runtime",
+  "sourceId",
+  "childSessionKey",
+  "parentTaskId",
+  "agentId",
+  "runId",
+  "label",
+  "task",
+  "preferMetadata",
+  "notifyPolicy",
+  "status",
+  "startedAt",
+  "lastEventAt",
+  "progressSummary",
 ];
+
+/** What each method takes. The Gateway's own take more, times for example, that no caller may set. */
+const PARAMS = new Map([
+  ["createManaged", ["controllerId", "goal", "status", "notifyPolicy", "currentStep", "stateJson", "waitJson"]],
+  ["get", ["flowId"]],
+  ["list", []],
+  ["findLatest", []],
+  ["resolve", ["token"]],
+  ["getTaskSummary", ["flowId"]],
+  ["setWaiting", [...CHANGE, "currentStep", "stateJson", "waitJson", ...BLOCKED]],
+  ["resume", [...CHANGE, "status", "currentStep", "stateJson"]],
+  ["finish", [...CHANGE, "stateJson"]],
+  ["fail", [...CHANGE, "stateJson", ...BLOCKED]],
+  ["requestCancel", CHANGE],
+  ["cancel", ["flowId"]],
+  ["runTask", TASK],
+]);
 
 /** What a caller asked for and may not have. `code` is one of the protocol's. */
 export class Refused extends Error {
@@ -43,11 +64,13 @@ export function bindFlows(tasks, sessionKeys, currentConfig) {
   };
   return {
     api: tasks.async?.managedFlows ? "async" : "sync",
-    methods: METHODS,
+    methods: [...PARAMS.keys()],
     sessions: sessionKeys.size,
     /** Call one method; `params` is one object. Throws `Refused`, or what the Gateway throws. */
     async call(sessionKey, method, params) {
-      if (!METHODS.includes(method)) throw new Refused("method_not_allowed");
+      const known = PARAMS.get(method);
+      if (!known) throw new Refused("method_not_allowed");
+      if (!Object.keys(params).every((name) => known.includes(name))) throw new Refused("invalid_request");
       return open(sessionKey)[method](params);
     },
   };

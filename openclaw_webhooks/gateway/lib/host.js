@@ -18,6 +18,8 @@ const LONGEST_PAUSE_MS = 10_000;
 const STARTED_WELL_MS = 10_000;
 /** The server stops within 5 seconds of SIGTERM by itself. */
 const STOP_PATIENCE_MS = 6_000;
+/** A longer line is told in parts. */
+const LINE_MAX_LENGTH = 64 * 1024;
 
 /**
  * Start the server; it may take seconds until it listens, which `isUp` tells.
@@ -35,18 +37,22 @@ export async function startHost({ settings, bridgeUrl, tokens, stateDir, logger 
     logger,
     child: undefined,
     listens: false,
-    isStopping: false,
+    stopping: new AbortController(),
   };
   const ended = keepRunning(host);
   return {
     socketPath,
     isUp: () => host.child !== undefined && hasSocket(host),
     async stop() {
-      host.isStopping = true;
+      host.stopping.abort();
       await stopChild(host);
       await ended;
     },
   };
+}
+
+function isStopping({ stopping }) {
+  return stopping.signal.aborted;
 }
 
 /** Look for the socket until it is there: after that only the end of the child takes it away. */
@@ -76,20 +82,22 @@ function buildEnvironment({ settings, bridgeUrl, tokens, stateDir, socketPath })
 
 async function keepRunning(host) {
   let pauseMs = FIRST_PAUSE_MS;
-  while (!host.isStopping) {
+  while (!isStopping(host)) {
     const startedAt = Date.now();
-    const end = await runOnce(host);
-    if (host.isStopping) return;
+    // Without a process or a descriptor to spare Node throws; it is tried again as after any other end.
+    const end = await runOnce(host).catch((error) => error.code ?? error.message);
+    if (isStopping(host)) return;
     if (Date.now() - startedAt > STARTED_WELL_MS) pauseMs = FIRST_PAUSE_MS;
     host.logger.error(`[openclaw-webhooks] the server ended (${end}); next start in ${pauseMs} ms`);
-    await wait(pauseMs);
+    await wait(pauseMs, undefined, { signal: host.stopping.signal }).catch(() => {});
     pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS);
   }
 }
 
-/** Run the server to its end and say how it ended. Its own process group: its workers are stopped with it. */
+/** Run the server to its end and say how it ended; not at all once it is to stop. Its own process group: its workers are stopped with it. */
 async function runOnce(host) {
   await waitUntilFree(host.socketPath);
+  if (isStopping(host)) return undefined;
   return new Promise((resolve) => {
     const [program, ...programArguments] = host.command;
     const child = spawn(program, programArguments, {
@@ -138,11 +146,12 @@ async function stopChild(host) {
   clearTimeout(timer);
 }
 
+/** Kill what is left of it: perhaps nothing, or, as some systems say with EPERM, only what has ended and nobody waited for. */
 function killGroup(child, signal) {
   try {
-    process.kill(-child.pid, signal);
+    if (child.pid !== undefined) process.kill(-child.pid, signal);
   } catch (error) {
-    if (error.code !== "ESRCH" && child.pid !== undefined) throw error;
+    if (!["ESRCH", "EPERM"].includes(error.code)) throw error;
   }
 }
 
@@ -153,6 +162,9 @@ function pipeLines(stream, take) {
     const lines = (rest + text).split("\n");
     rest = lines.pop();
     for (const line of lines) take(line);
+    if (rest.length < LINE_MAX_LENGTH) return;
+    take(rest);
+    rest = "";
   });
   stream.on("end", () => rest && take(rest));
 }

@@ -17,9 +17,9 @@ const HOP_BY_HOP = new Set([
   "transfer-encoding",
   "upgrade",
   "expect",
-  CLIENT_HEADER,
-  TOKEN_HEADER,
 ]);
+/** What only the host may say, however it is spelled. */
+const OWN = /^x[-_]openclaw[-_]webhooks[-_](client|host)$/;
 const NOTHING = Buffer.alloc(0);
 const FORBIDDEN = /[\0\r\n]/;
 const FORBIDDEN_IN_TARGET = /[^\x21-\x7e\x80-\xff]/;
@@ -52,9 +52,12 @@ function isUnambiguous({ url, headers, rawHeaders }) {
   return isCodingKnown && !FORBIDDEN_IN_TARGET.test(url) && !rawHeaders.some((text) => FORBIDDEN.test(text));
 }
 
-/** A body has one framing: where it comes in chunks, a length beside them is nobody's. */
+/**
+ * A body has one framing: where it comes in chunks, a length beside them is nobody's. To a WSGI server a name with underscores
+ * is the one with hyphens.
+ */
 function isPassedOn(name, req) {
-  return !HOP_BY_HOP.has(name) && !(name === "content-length" && isChunked(req));
+  return !HOP_BY_HOP.has(name) && !OWN.test(name) && !(name === "content-length" && isChunked(req));
 }
 
 function isChunked(req) {
@@ -189,8 +192,9 @@ export class Passage {
     this.end();
   }
 
+  /** Once the answer was read whole, the connection may serve somebody else already. */
   #endWithCaller() {
-    if (!this.res.writableFinished) this.connection.destroy();
+    if (!this.#isWhole) this.connection.destroy();
     this.end();
   }
 }

@@ -42,7 +42,7 @@ function answerFailure({ req, res, error, logger }) {
 }
 
 function wasNeverReached(error) {
-  return ["ENOENT", "ECONNREFUSED"].includes(error.code);
+  return error.syscall === "connect";
 }
 
 /** The server is not there: nothing has happened, and a moment later it will be. */

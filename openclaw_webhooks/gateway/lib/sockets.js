@@ -27,21 +27,38 @@ export async function prepareSocketFolder(stateDir) {
   return preparePrivateFolder(path.join(os.tmpdir(), `${FOLDER}-${name}`));
 }
 
-/** Make the folder of a socket private and remove a socket that a killed Gateway left. */
+/**
+ * Make the folder of a socket if there is none, and remove a socket that a killed Gateway left.
+ *
+ * @throws {Error} Others may enter the folder, or something else has the socket's name. Neither is changed: who names
+ *   /tmp/bridge.sock means no harm to /tmp.
+ */
 export async function preparePrivateSocket(socketPath) {
   if (Buffer.byteLength(socketPath) > SOCKET_PATH_MAX_BYTES) {
     throw new Error(`The path of a unix socket has at most ${SOCKET_PATH_MAX_BYTES} bytes; choose a shorter one: ${socketPath}`);
   }
-  await preparePrivateFolder(path.dirname(socketPath));
+  const folder = path.dirname(socketPath);
+  if ((await makeFolder(folder)).mode & 0o077) throw new Error(`The folder of the sockets must be for this user alone (mode 0700): ${folder}`);
+  await removeSocket(socketPath);
+}
+
+async function removeSocket(socketPath) {
+  const found = await lstat(socketPath).catch((error) => (error.code === "ENOENT" ? undefined : Promise.reject(error)));
+  if (found && !found.isSocket()) throw new Error(`This is no socket and will not be replaced by one: ${socketPath}`);
   await rm(socketPath, { force: true });
 }
 
 async function preparePrivateFolder(folder) {
+  await makeFolder(folder);
+  await chmod(folder, 0o700);
+  return folder;
+}
+
+async function makeFolder(folder) {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const found = await lstat(folder);
   if (!found.isDirectory() || found.uid !== process.getuid()) {
     throw new Error(`The folder of the sockets must be a folder of this user, and no link: ${folder}`);
   }
-  await chmod(folder, 0o700);
-  return folder;
+  return found;
 }

@@ -18,10 +18,16 @@ from openclaw_webhooks.exceptions import LimitStoreUnavailable
 
 PATIENCE_SECONDS: Final = 0.5
 """How long a mutex that another process holds is waited for. It is held for microseconds; only a process that was
-stopped in that moment holds it longer, and must not stop every event loop of the machine with it."""
+stopped in that moment holds it longer, and must not stop every event loop of the machine with it. On a machine with far
+too much to do both may get no processor for as long: whoever waits has had ``_TURNS`` of its own before it gives up."""
 
 _EXCLUSIVE: Final = LOCK_EX | LOCK_NB
 _MUTEX_BYTE: Final = 0
+_YIELDS: Final = 50
+_TURNS: Final = _YIELDS + 10
+_TURN_SECONDS: Final = 0.001
+_THREADS_FACTOR: Final = 4
+"""A thread waits longer for another one, which may itself wait for another process."""
 
 
 def try_lock(fd: int, first: int, count: int = 1) -> bool:
@@ -56,10 +62,10 @@ class FileMutex:
         """Wait for the lock.
 
         Raises:
-            LimitStoreUnavailable: It did not come within ``PATIENCE_SECONDS``, or the file is closed. After the first
+            LimitStoreUnavailable: It did not come in ``PATIENCE_SECONDS`` or so, or the file is closed. After the first
                 such failure nobody waits again until the lock was had once: one wait is enough for an event loop.
         """
-        if not self._threads.acquire(timeout=PATIENCE_SECONDS):
+        if not self._threads.acquire(timeout=PATIENCE_SECONDS * _THREADS_FACTOR):
             raise LimitStoreUnavailable("The limit table stays locked by another thread.")
         try:
             try:  # Not ``try_lock``: this is every request's way, and a call costs a tenth of it.
@@ -81,9 +87,15 @@ class FileMutex:
 
     def _wait(self) -> None:
         # Yielding costs two contending processes 4 microseconds a turn; a blocking lock 7, as it sleeps and is woken.
+        # Who holds it longer got no processor: sleeping leaves it one.
         deadline = time.monotonic() + PATIENCE_SECONDS * self._is_patient
+        turns = 0
         while not try_lock(self.fd, _MUTEX_BYTE):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline and (turns > _TURNS or not self._is_patient):
                 self._is_patient = False
                 raise TimeoutError("Another process keeps the lock.")
-            os.sched_yield()
+            turns += 1
+            if turns > _YIELDS:
+                time.sleep(_TURN_SECONDS)
+            else:
+                os.sched_yield()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import gc
+import itertools
 import os
 import stat
 import threading
@@ -243,6 +244,19 @@ def test_a_table_that_stays_locked_is_waited_for_once(path: str) -> None:
     holder.join()
     assert store.stats().in_flight == 0
     store.close()
+
+
+def test_who_got_no_processor_to_wait_on_does_not_give_up(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a starved machine both the holder and whoever waits for it stand still for longer than anybody would wait."""
+    tries, clock = iter([False] * 9 + [True] * 9), itertools.count(step=10)
+    monkeypatch.setattr(file_lock, "lockf", lambda _fd, kind, *_: kind == fcntl.LOCK_UN or next(tries) or _block())
+    monkeypatch.setattr(file_lock.time, "monotonic", lambda: float(next(clock)))
+    with Path(path).open("wb") as file, file_lock.FileMutex(file.fileno()):
+        pass
+
+
+def _block() -> None:
+    raise BlockingIOError
 
 
 def test_a_thread_that_keeps_the_table_is_waited_for_only_a_moment(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
