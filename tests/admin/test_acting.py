@@ -207,7 +207,11 @@ def test_a_revision_leads_to_the_call_that_made_it(flows: TaskFlows, person: Cli
     session = EmbeddedEngine().bind_session("agent:main:main")
     with call_context("route ci", request_id="req-1"):
         made: Any = session.create_flow(controller_id="c", goal="g")
-    assert "/call/?q=req-1" in person.get(flow_url(made.flow.flow_id)).content.decode()
+    reader = sign_in("view_flow", "view_call")
+    assert "/call/?q=req-1" in reader.get(flow_url(made.flow.flow_id)).content.decode()
+    # Who may not see calls is told who changed it, and led to no page that answers 403.
+    page = person.get(flow_url(made.flow.flow_id)).content.decode()
+    assert ("route ci" in page, "/call/" in page) == (True, False)
 
 
 def test_revisions_that_were_not_kept_are_missed(flows: TaskFlows, person: Client) -> None:

@@ -167,7 +167,11 @@ def test_search_finds_a_whole_request_id_and_all_calls_on_a_flow() -> None:
 def test_the_detail_leads_to_the_flow_and_to_its_other_calls() -> None:
     flow = build_flow()
     write(build_record(flow_id=flow.flow_id), build_record(flow_id="12345", request_id="odd"))
-    page = fetch(f"{LIST}{Call.objects.get(flow_id=flow.flow_id).pk}/change/")
+    page = (
+        sign_in("view_call", "view_flow")
+        .get(f"{LIST}{Call.objects.get(flow_id=flow.flow_id).pk}/change/")
+        .content.decode()
+    )
     assert f'href="/admin/openclaw_webhooks/flow/{flow.flow_id}/change/"' in page
     assert f'href="/admin/openclaw_webhooks/call/?q={flow.flow_id}"' in page
     odd = fetch(f"{LIST}{Call.objects.get(request_id='odd').pk}/change/")
