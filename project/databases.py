@@ -18,6 +18,9 @@ Synchronous: TypeAlias = Literal["NORMAL", "FULL"]
 DEFAULT_SYNCHRONOUS: Final[Synchronous] = "NORMAL"
 
 BUSY_TIMEOUT_SECONDS: Final = 10
+_CACHE_SIZE: Final = -1024
+"""KiB of each connection's page cache, half of SQLite's own: a worker has up to 18 connections, and what one process
+writes makes the others' caches void anyway."""
 _SCHEMES: Final = {"sqlite": "sqlite", "postgres": "postgresql", "postgresql": "postgresql"}
 
 
@@ -74,7 +77,7 @@ def _sqlite(parsed: dict[str, Any], *, synchronous: Synchronous) -> dict[str, An
     options = {
         "transaction_mode": "IMMEDIATE",
         "timeout": BUSY_TIMEOUT_SECONDS,
-        "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous};",
+        "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous}; PRAGMA cache_size={_CACHE_SIZE};",
     }
     return {**parsed, "NAME": str(path), "OPTIONS": {**parsed.get("OPTIONS", {}), **options}}
 

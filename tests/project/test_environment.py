@@ -62,7 +62,7 @@ def test_sqlite_gets_what_several_processes_need() -> None:
     assert database["OPTIONS"] == {
         "transaction_mode": "IMMEDIATE",
         "timeout": 10,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024;",
     }
 
 

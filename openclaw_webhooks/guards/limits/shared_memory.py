@@ -211,7 +211,7 @@ class SharedLease:
                     write(now_ms)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def digest_of(key: LimitKey) -> KeyDigest:
     """Return the hash of a key as the two words of a row."""
     digest = hash_key(key)
