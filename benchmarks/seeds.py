@@ -14,6 +14,8 @@ from typing import Final
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
+ROUTE_NAMES: Final = ("live", *[f"route-{number}" for number in range(7)])
+"""The routes that are called; a third of the calls are the first one's."""
 _SPAN_MS: Final = 30 * 86_400_000
 """Over how long the calls and flows are spread: what is kept by default."""
 _FLOW_COLUMNS: Final = (

@@ -17,9 +17,12 @@ from typing import Final
 from benchmarks.inprocess import ACTIONS, PAGES
 from benchmarks.loadgen import LoadFailed
 from benchmarks.report import log
-from tests.live import ROOT, SECRET, one_route
+from benchmarks.seeds import ROUTE_NAMES
+from tests.live import ROOT, SECRET, write_config
 
 KINDS: Final = (*ACTIONS, *PAGES)
+_ROUTES: Final = {name: {"sessionKey": "agent:main:live", "secret": SECRET} for name in ROUTE_NAMES}
+"""The same in every store: a page draws each route, called or not."""
 _PAGE_SHARE: Final = 10
 """A page costs some twenty times what a request costs, and is asked that much less often."""
 
@@ -100,7 +103,7 @@ def open_store(folder: Path, size: Size, environ: Mapping[str, str]) -> Iterator
         env=inherited
         | {
             "DJANGO_SETTINGS_MODULE": "project.settings",
-            "OPENCLAW_CONFIG_PATH": str(one_route(folder)),
+            "OPENCLAW_CONFIG_PATH": str(write_config(folder, _ROUTES)),
             "OPENCLAW_WEBHOOKS_DATA_DIR": str(folder / "data"),
             "BENCH_SECRET": SECRET,
             **environ,
