@@ -326,3 +326,28 @@ def test_an_error_of_making_together_reaches_every_caller() -> None:
 
     assert [type(error) for error in run(work)] == [ZeroDivisionError] * 2
     pool.close()
+
+
+def test_threads_that_only_a_rush_needed_end_and_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_pool, "IDLE_SECONDS", 0.1)
+    ended: list[int] = []
+    pool = EnginePool(4, on_thread_end=lambda: ended.append(threading.get_ident()))
+
+    async def rush() -> set[int]:
+        def work() -> int:
+            time.sleep(0.05)
+            return threading.get_ident()
+
+        return set(await asyncio.gather(*(pool.submit(work).future for _ in range(8))))
+
+    first = run(rush)
+    assert len(first) == 4
+    deadline = time.monotonic() + 10
+    while len(ended) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.3)
+    assert len(ended) == 3, "one stays"
+    assert len(run(rush)) == 4
+    pool.close()
+    assert len(ended) == 7
