@@ -174,7 +174,7 @@ def _add_soak(commands: Subparsers) -> None:
     command = commands.add_parser("soak", help="mixed load for long, and whether what it adds comes back")
     command.add_argument("--duration", type=float, default=3600.0, help="seconds")
     command.add_argument("--every", type=float, default=30.0, help="seconds between samples")
-    command.add_argument("--rest", type=float, default=6.0, help="seconds before what is left is looked at")
+    command.add_argument("--rest", type=float, default=45.0, help="seconds before what is left is looked at")
     command.add_argument("--door", choices=DOORS, default="gunicorn-asgi")
     command.set_defaults(run=_soak)
 

@@ -204,7 +204,7 @@ class EnginePool:
                 self._active += 1
                 self._gates.pop().release()
         deadline = time.monotonic() + timeout_seconds
-        for thread in self._threads:
+        for thread in tuple(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _add_outbox(self, loop: asyncio.AbstractEventLoop) -> _Outbox:
