@@ -94,7 +94,10 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
     message = (
         f"{', '.join(guards)} may answer a route's request before the route: a Host that ALLOWED_HOSTS lacks gets 400"
     )
-    hint = f'List "{ROUTES_MIDDLEWARE}" first in MIDDLEWARE. Under ASGI, openclaw_webhooks.asgi.mount() does the same.'
+    hint = (
+        f'List "{ROUTES_MIDDLEWARE}" first in MIDDLEWARE. Around the application, openclaw_webhooks.asgi.mount() and'
+        " openclaw_webhooks.wsgi.mount() do the same."
+    )
     return [Warning(message, hint=hint, id=MIDDLEWARE_ID)]
 
 
