@@ -16,17 +16,18 @@ from typing import Final
 
 from openclaw_webhooks.exceptions import LimitStoreUnavailable
 
-PATIENCE_SECONDS: Final = 0.5
+PATIENCE_SECONDS: Final = 1.5
 """How long a mutex that another process holds is waited for. It is held for microseconds; only a process that was
 stopped in that moment holds it longer, and must not stop every event loop of the machine with it. On a machine with far
-too much to do both may get no processor for as long: whoever waits has had ``_TURNS`` of its own before it gives up."""
+too much to do a process was seen to get no processor for 0.7 seconds in that moment; and as whoever waits may get none
+either, it has had ``_TURNS`` of its own before it gives up."""
 
 _EXCLUSIVE: Final = LOCK_EX | LOCK_NB
 _MUTEX_BYTE: Final = 0
 _YIELDS: Final = 50
 _TURNS: Final = _YIELDS + 10
 _TURN_SECONDS: Final = 0.001
-_THREADS_FACTOR: Final = 4
+_THREADS_FACTOR: Final = 2
 """A thread waits longer for another one, which may itself wait for another process."""
 
 
