@@ -121,8 +121,7 @@ def test_a_lock_that_does_not_come_free_undoes_nothing(
 
 
 def test_a_single_change_waits_for_the_lock_as_long_as_the_project_says(sqlite_alias: str) -> None:
-    connections[sqlite_alias].settings_dict["OPTIONS"]["timeout"] = 20
-    connections[sqlite_alias].close()
+    sql(sqlite_alias, "PRAGMA busy_timeout = 20000")
     session = session_of(sqlite_alias)
     began = threading.Event()
     let_go: list[float] = []

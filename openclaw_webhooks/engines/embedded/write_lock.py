@@ -23,8 +23,6 @@ _PAUSE_SECONDS: Final = 0.0001
 _LATER_PAUSE_SECONDS: Final = 0.002
 _BRIEFLY_SECONDS: Final = 0.02
 """How long it is worth to ask often: whoever has not let go by then holds it for other reasons than a change."""
-_USUAL_PATIENCE_SECONDS: Final = 5.0
-"""Of Python's ``sqlite3`` where a project's ``OPTIONS`` name none."""
 _PRIMARY_CODE: Final = 0xFF
 
 
@@ -36,7 +34,7 @@ def patiently(
     Args:
         connection: An open one. On other databases the attempt is simply made: they know how to wait.
         attempt: Has done nothing where it raises for want of the lock.
-        most_seconds: How long to wait, where the connection's own ``timeout`` is longer.
+        most_seconds: How long to wait, where the connection's own patience (``timeout``) is longer.
 
     Raises:
         OperationalError: The lock did not come free in that time.
@@ -44,12 +42,12 @@ def patiently(
     if connection.vendor != "sqlite":
         return attempt()
     raw: sqlite3.Connection = connection.connection
-    patience_seconds = connection.settings_dict["OPTIONS"].get("timeout", _USUAL_PATIENCE_SECONDS)
+    patience_ms: int = raw.execute("PRAGMA busy_timeout").fetchone()[0]
     raw.execute("PRAGMA busy_timeout = 0").close()
     try:
-        return _ask_again(attempt, min(patience_seconds, most_seconds))
+        return _ask_again(attempt, min(patience_ms / 1000, most_seconds))
     finally:
-        raw.execute(f"PRAGMA busy_timeout = {int(patience_seconds * 1000)}").close()
+        raw.execute(f"PRAGMA busy_timeout = {patience_ms}").close()
 
 
 def _ask_again(attempt: Callable[[], Result], patience_seconds: float) -> Result:
