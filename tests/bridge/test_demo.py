@@ -11,6 +11,7 @@ import signal
 import stat
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -30,7 +31,10 @@ def test_the_curl_line_makes_a_flow_that_the_gateway_lists(tmp_path: pathlib.Pat
     environ |= {"OPENCLAW_HOME_DIR": str(installation.folder), "PYTHONUNBUFFERED": "1"}
     inherited = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
     command = [sys.executable, "-m", "project.gateway.demo"]
-    with subprocess.Popen(command, cwd=ROOT, env=inherited | environ, stdout=subprocess.PIPE, text=True) as demo:
+    with ExitStack() as stack:
+        demo = subprocess.Popen(command, cwd=ROOT, env=inherited | environ, stdout=subprocess.PIPE, text=True)
+        stack.enter_context(demo)
+        stack.callback(_stop, demo)  # a failure here would otherwise wait for a demo that nobody ends
         assert demo.stdout is not None
         told = ""
         while "tasks flow list" not in told:
@@ -50,6 +54,15 @@ def test_the_curl_line_makes_a_flow_that_the_gateway_lists(tmp_path: pathlib.Pat
         demo.send_signal(signal.SIGINT)
         assert demo.wait(30) == 0
     assert stat.S_IMODE((tmp_path / "demo/openclaw.json").stat().st_mode) == 0o600
+
+
+def _stop(demo: subprocess.Popen[str]) -> None:
+    if demo.poll() is None:
+        demo.send_signal(signal.SIGINT)
+        try:
+            demo.wait(30)
+        except subprocess.TimeoutExpired:
+            demo.kill()
 
 
 def test_a_wrong_choice_is_one_line(tmp_path: pathlib.Path) -> None:
