@@ -11,7 +11,8 @@ import signal
 import stat
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -32,7 +33,8 @@ def test_the_curl_line_makes_a_flow_that_the_gateway_lists(tmp_path: pathlib.Pat
     inherited = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_CONFIG") if name in os.environ}
     command = [sys.executable, "-m", "project.gateway.demo"]
     with ExitStack() as stack:
-        demo = subprocess.Popen(command, cwd=ROOT, env=inherited | environ, stdout=subprocess.PIPE, text=True)
+        with _heeding_ctrl_c():
+            demo = subprocess.Popen(command, cwd=ROOT, env=inherited | environ, stdout=subprocess.PIPE, text=True)
         stack.enter_context(demo)
         stack.callback(_stop, demo)  # a failure here would otherwise wait for a demo that nobody ends
         assert demo.stdout is not None
@@ -54,6 +56,16 @@ def test_the_curl_line_makes_a_flow_that_the_gateway_lists(tmp_path: pathlib.Pat
         demo.send_signal(signal.SIGINT)
         assert demo.wait(30) == 0
     assert stat.S_IMODE((tmp_path / "demo/openclaw.json").stat().st_mode) == 0o600
+
+
+@contextmanager
+def _heeding_ctrl_c() -> Iterator[None]:
+    """Undo what a shell does to its background jobs, should the suite be one: their children ignore Ctrl-C as well."""
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _stop(demo: subprocess.Popen[str]) -> None:
