@@ -67,7 +67,6 @@ from openclaw_webhooks.services import BRIEF_CHANGES, perform
 from openclaw_webhooks.values import JsonValue
 
 _MARKS_BEFORE_SECRET = 3
-_MARKS_BEFORE_ENGINE = 6
 
 
 def authentication_steps(
@@ -243,10 +242,11 @@ class Pipeline:
         call.action = action.name
         flows, actor = self._engine.bind_session(route.session_key), f"route {route.route_id}"
         call.marks.append(perf_counter_ns())
+        marks_before = len(call.marks)
 
         def act() -> Outcome:
             """Run in the thread that waits for the engine, once more where its commit with others failed."""
-            call.marks[_MARKS_BEFORE_ENGINE:] = [perf_counter_ns()]
+            call.marks[marks_before:] = [perf_counter_ns()]
             with call_context(actor, request_id=call.request_id, traceparent=call.traceparent):
                 return perform(action, flows, default_controller_id=route.controller_id)
 

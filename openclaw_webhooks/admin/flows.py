@@ -194,10 +194,13 @@ class FlowAdmin(EmbeddedRowsAdmin):
     @admin.display(description="revisions")
     def history(self, flow: Flow) -> SafeString | str:
         """Show what the flow was, and who changed it in which call."""
-        revisions = EmbeddedEngine().bind_session(flow.session_key).list_revisions(flow.flow_id)
-        return render_history(revisions, self.admin_site.name)
+        return self._render_history(flow, self.admin_site.name)
 
     @admin.display(description="revisions")
     def plain_history(self, flow: Flow) -> SafeString | str:
         """Show the same without links to calls."""
-        return render_history(EmbeddedEngine().bind_session(flow.session_key).list_revisions(flow.flow_id))
+        return self._render_history(flow, None)
+
+    def _render_history(self, flow: Flow, site_of_calls: str | None) -> SafeString:
+        revisions = EmbeddedEngine().bind_session(flow.session_key).list_revisions(flow.flow_id)
+        return render_history(revisions, site_of_calls)
