@@ -35,16 +35,52 @@ def test_a_turn_waits_for_the_one_before() -> None:
     assert log == ["first", "second"]
 
 
-def test_who_waited_long_enough_goes_on_and_ends_nobody_elses_turn() -> None:
+def test_a_turn_that_lasts_too_long_passes_to_the_next_and_ends_nobody_elses() -> None:
     turns, log = Turns(), []
     turns.take()
     in_thread(turns, log, "impatient").join(5)
     assert log == ["impatient"]
-    assert turns._holder == threading.get_ident()
+    turns.take()
+    other = in_thread(turns, log, "next")
     turns.leave()
     turns.leave()
-    in_thread(turns, log, "next").join(5)
-    assert (log[-1], turns._holder) == ("next", 0)
+    other.join(5)
+    assert (log[-1], turns._holder) == ("next", None)
+
+
+def test_a_long_queue_is_no_reason_to_go_on_without_a_turn() -> None:
+    """Five threads have short turns: the last waits longer than one turn may last."""
+    turns = Turns(patience_seconds=0.4)
+    now: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        turns.take()
+        now.append(1)
+        most.append(len(now))
+        time.sleep(0.15)
+        now.pop()
+        turns.leave()
+
+    with ThreadPoolExecutor(5) as threads:
+        for _ in range(5):
+            threads.submit(work)
+    assert most == [1] * 5
+
+
+def test_turns_come_in_the_order_in_which_they_were_asked_for() -> None:
+    turns = Turns(patience_seconds=10)
+    log: list[str] = []
+    others: list[threading.Thread] = []
+    turns.take()
+    for name in "abcd":
+        others.append(in_thread(turns, log, name))
+        while len(turns._gates) < len(others):
+            time.sleep(0.001)
+    turns.leave()
+    for other in others:
+        other.join(5)
+    assert log == list("abcd")
 
 
 def test_a_body_that_is_waited_for_ends_the_turn() -> None:
@@ -58,7 +94,7 @@ def test_a_body_that_is_waited_for_ends_the_turn() -> None:
         )
         assert source.recv(1) == b"x"
     in_thread(turns, log, "other").join(5)
-    assert turns._holder == 0
+    assert turns._holder is None
 
 
 def test_callers_that_never_pause_leave_no_other_without_a_thread() -> None:
