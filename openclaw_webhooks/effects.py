@@ -13,12 +13,13 @@ from openclaw_webhooks.guards.head import RequestHead
 from openclaw_webhooks.guards.limits.base import Lease, LimitKey
 from openclaw_webhooks.outcomes import Outcome
 from openclaw_webhooks.secrets.refs import Secret
+from openclaw_webhooks.values import value
 
 BODY_LIMIT_BYTES: Final = 262_144
 BODY_TIMEOUT_SECONDS: Final = 15.0
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Answer:
     """What the caller gets.
 
@@ -34,28 +35,28 @@ class Answer:
     close: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class CountRequest:
     """Effect: count the request against its rate. Result: ``Verdict``; raises ``LimitStoreUnavailable``."""
 
     key: LimitKey
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class TakeSlot:
     """Effect: take an in-flight slot. Result: ``Lease | Verdict``; raises ``LimitStoreUnavailable``."""
 
     key: LimitKey
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class GiveSlotBack:
     """Effect: release the slot. Result: none; raises nothing. An abandoned call releases its slot by itself."""
 
     lease: Lease
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Authenticate:
     """Effect: run ``authentication_steps``. Result: whether the caller knows the secret."""
 
@@ -76,7 +77,7 @@ class ReceiveJson:
     received_bytes: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class RunAction:
     """Effect: make a blocking call, off any event loop. Result: what ``run`` returns.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping
 from concurrent.futures import Future
 from types import CoroutineType
-from typing import Any, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias
 
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.effects import (
@@ -29,7 +29,7 @@ from openclaw_webhooks.engine_pool import Job
 from openclaw_webhooks.exceptions import WebhooksError
 from openclaw_webhooks.guards.head import RequestHead
 from openclaw_webhooks.guards.json_body import parse_json
-from openclaw_webhooks.guards.limits.base import Lease, LimitKey, LimitStore, Verdict
+from openclaw_webhooks.guards.limits.base import Admission, Lease, LimitKey, Verdict
 from openclaw_webhooks.pipeline import authentication_steps
 from openclaw_webhooks.runtime import Runtime, close_runtime, get_runtime
 from openclaw_webhooks.servers.asgi_body import AsgiBody
@@ -66,7 +66,7 @@ async def live(receive: Receive, send: Send) -> None:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_body", "_head", "_receive", "_runtime", "_send")
+    __slots__ = ("_body", "_head", "_receive", "_runtime", "_send", "_slot")
 
     def __init__(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the head; the body stays where it is until the pipeline asks for it."""
@@ -75,6 +75,7 @@ class _Exchange:
         self._send = send
         self._head = build_head(scope)
         self._body = AsgiBody(receive)
+        self._slot: Lease | Verdict | None = None
 
     async def serve(self, route: RouteConfig) -> None:
         """Drive the pipeline to its answer and send that."""
@@ -112,37 +113,36 @@ class _Exchange:
 
         Four of six effects take none, and a coroutine for each of them cost a seventh of a request's time.
         """
-        match effect:
-            case CountRequest(key):
-                return self._ask_limits(lambda store: store.hit(key))
-            case TakeSlot(key):
-                return self._take_slot(key) if self._runtime.limit_store.blocking else self._acquire(key)
-            case GiveSlotBack(lease):
-                return self._ask_limits(lambda _store: lease.release())
-            case Authenticate(head, secret):
-                return _follow_now(authentication_steps(head, secret, self._runtime.resolver))
-            case ReceiveJson():
-                return self._receive_json(effect)
-            case RunAction():
-                return self._run(effect)
-            case _:
-                assert_never(effect)
+        return _PERFORMERS[type(effect)](self, effect)
 
-    def _ask_limits(self, ask: Callable[[LimitStore], Verdict | None]) -> Any:
+    def _count(self, effect: CountRequest) -> Any:
+        """Count the request, and take the slot that is asked for next in the same look at the store."""
         store = self._runtime.limit_store
-        return _result_of(self._runtime.limit_pool.submit(lambda: ask(store))) if store.blocking else ask(store)
+        return self._admit(effect.key) if store.blocking else self._keep_slot(store.admit(effect.key))
 
-    def _acquire(self, key: LimitKey) -> Lease | Verdict:
-        return self._runtime.limit_store.acquire(key)
-
-    async def _take_slot(self, key: LimitKey) -> Lease | Verdict:
-        """Take a slot of a blocking store; one that it hands out after the caller has left is given back."""
-        taking = self._runtime.limit_pool.submit(lambda: self._acquire(key)).future
+    async def _admit(self, key: LimitKey) -> Verdict:
+        """Ask a blocking store; a slot that it hands out after the caller has left is given back."""
+        store = self._runtime.limit_store
+        admitting = self._runtime.limit_pool.submit(lambda: store.admit(key)).future
         try:
-            return await asyncio.shield(taking)
+            return self._keep_slot(await asyncio.shield(admitting))
         except asyncio.CancelledError:
-            taking.add_done_callback(_release_unused)
+            admitting.add_done_callback(_release_unused)
             raise
+
+    def _keep_slot(self, admission: Admission) -> Verdict:
+        self._slot = admission.slot
+        return admission.verdict
+
+    def _take_slot(self, _: TakeSlot) -> Lease | Verdict | None:
+        return self._slot
+
+    def _give_slot_back(self, effect: GiveSlotBack) -> Any:
+        release = effect.lease.release
+        return _result_of(self._runtime.limit_pool.submit(release)) if self._runtime.limit_store.blocking else release()
+
+    def _authenticate(self, effect: Authenticate) -> Any:
+        return _follow_now(authentication_steps(effect.head, effect.secret, self._runtime.resolver))
 
     async def _run(self, effect: RunAction) -> Any:
         """Make the engine's call in the pool; it cannot be stopped, so a caller that leaves does not free its slot."""
@@ -192,6 +192,16 @@ class _Exchange:
         return answer.close or (not self._body.is_complete and "expect" in self._head.headers)
 
 
+_PERFORMERS: Final[Mapping[type[Effect], Callable[[_Exchange, Any], Any]]] = {
+    CountRequest: _Exchange._count,
+    TakeSlot: _Exchange._take_slot,
+    GiveSlotBack: _Exchange._give_slot_back,
+    Authenticate: _Exchange._authenticate,
+    ReceiveJson: _Exchange._receive_json,
+    RunAction: _Exchange._run,
+}
+
+
 async def _result_of(job: Job) -> Any:
     return await job.future
 
@@ -204,9 +214,9 @@ class _CallerLeft(Exception):
         self.job = job
 
 
-def _release_unused(taking: asyncio.Future[Lease | Verdict]) -> None:
-    if taking.exception() is None and not isinstance(lease := taking.result(), Verdict):
-        lease.release()
+def _release_unused(admitting: asyncio.Future[Admission]) -> None:
+    if admitting.exception() is None and (slot := admitting.result().slot) and not isinstance(slot, Verdict):
+        slot.release()
 
 
 def _finish_unattended(steps: Steps, result: Any, error: BaseException | None) -> None:

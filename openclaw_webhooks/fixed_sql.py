@@ -32,7 +32,8 @@ def run_fixed(connection: BaseDatabaseWrapper, sql: str, parameters: Sequence[An
         with connection.cursor() as cursor:
             return fetch_rows(cursor, sql, parameters)
     with connection.wrap_database_errors:
-        connection.ensure_connection()
+        if connection.connection is None:
+            connection.ensure_connection()
         rows: list[tuple[Any, ...]] = connection.connection.execute(_question_marked(sql), parameters).fetchall()
         return rows
 

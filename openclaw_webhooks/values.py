@@ -5,8 +5,12 @@ Knows nothing of Django, HTTP or storage.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar, dataclass_transform
+
+T = TypeVar("T")
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 
@@ -29,3 +33,13 @@ WHITE_SPACE: Final = (
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
 """What is trimmed off text: ECMAScript's set, which has U+FEFF and lacks U+0085 and U+001C to U+001F of Python's."""
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def value(*, kw_only: bool = False) -> Callable[[type[T]], type[T]]:
+    """Make a class one of frozen values: a dataclass with slots that compares and hashes by its fields.
+
+    Frozen for the type checker, and so for this project. At run time nothing watches: a dataclass that does takes three
+    times as long to make (4.3 against 1.4 µs with 16 fields), and a request makes a dozen.
+    """
+    return dataclass(slots=True, unsafe_hash=True, kw_only=kw_only)

@@ -8,7 +8,6 @@ Source: specification.txt ("Supported actions"), contract.md section 4.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from openclaw_webhooks.engines.records import (
@@ -17,10 +16,10 @@ from openclaw_webhooks.engines.records import (
     TaskRuntime,
     TaskStatus,
 )
-from openclaw_webhooks.values import UNSET, JsonValue, Unset
+from openclaw_webhooks.values import UNSET, JsonValue, Unset, value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class CreateFlow:
     """Create a managed TaskFlow for the route's session."""
 
@@ -34,7 +33,7 @@ class CreateFlow:
     wait_json: JsonValue | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class GetFlow:
     """Fetch one TaskFlow by id."""
 
@@ -42,21 +41,21 @@ class GetFlow:
     flow_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class ListFlows:
     """List the TaskFlows of the route's session."""
 
     name: ClassVar[str] = "list_flows"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class FindLatestFlow:
     """Fetch the most recently updated TaskFlow."""
 
     name: ClassVar[str] = "find_latest_flow"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class ResolveFlow:
     """Resolve a TaskFlow by opaque token."""
 
@@ -64,7 +63,7 @@ class ResolveFlow:
     token: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class GetTaskSummary:
     """Count the tasks of a TaskFlow."""
 
@@ -72,7 +71,7 @@ class GetTaskSummary:
     flow_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class SetWaiting:
     """Mark a TaskFlow waiting, with optional state and wait data."""
 
@@ -86,7 +85,7 @@ class SetWaiting:
     blocked_summary: str | Unset | None = UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class ResumeFlow:
     """Resume a waiting or blocked TaskFlow."""
 
@@ -98,7 +97,7 @@ class ResumeFlow:
     state_json: JsonValue | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class FinishFlow:
     """Mark a TaskFlow finished."""
 
@@ -108,7 +107,7 @@ class FinishFlow:
     state_json: JsonValue | Unset = UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class FailFlow:
     """Mark a TaskFlow failed."""
 
@@ -120,7 +119,7 @@ class FailFlow:
     blocked_summary: str | Unset | None = UNSET
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class RequestCancel:
     """Request cooperative cancellation."""
 
@@ -129,7 +128,7 @@ class RequestCancel:
     expected_revision: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class CancelFlow:
     """Cancel a TaskFlow; children may still be active."""
 
@@ -137,7 +136,7 @@ class CancelFlow:
     flow_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class RunTask:
     """Create a managed child task inside an existing TaskFlow."""
 
@@ -176,7 +175,7 @@ Action: TypeAlias = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Fault:
     """Why a body is no action: the first faulty field in the schema's order.
 

@@ -5,10 +5,9 @@ Source: contract.md sections 5 and 6.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from openclaw_webhooks.values import UNSET, JsonValue, Unset
+from openclaw_webhooks.values import UNSET, JsonValue, Unset, value
 
 
 class FlowStatus(StrEnum):
@@ -60,7 +59,7 @@ class NotifyPolicy(StrEnum):
     SILENT = "silent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class FlowRecord:
     """One managed TaskFlow as an engine knows it. The session that owns it is deliberately no part of it.
 
@@ -86,7 +85,7 @@ class FlowRecord:
     ended_at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class FlowRevision:
     """A flow as one change left it, and who made that change. Text, JSON and times are as in ``FlowRecord``.
 
@@ -109,7 +108,7 @@ class FlowRevision:
     ended_at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class TaskRecord:
     """One child task of a flow. Absent text is ``None``; times are Unix milliseconds."""
 
@@ -138,7 +137,7 @@ class TaskRecord:
     cleanup_after_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class TaskSummary:
     """How many tasks of a flow are in which status and runtime; every status and every runtime is a key."""
 

@@ -6,11 +6,11 @@ Source: contract.md section 5.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
 from openclaw_webhooks.engines.records import FlowRecord, TaskRecord
+from openclaw_webhooks.values import value
 
 
 class MutationRefusal(StrEnum):
@@ -45,14 +45,14 @@ class RunTaskRefusal(StrEnum):
     OTHER = "task_not_created"
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class FlowCreated:
     """The new flow, committed."""
 
     flow: FlowRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class FlowNotCreated:
     """The engine refused to create; a storage failure raises ``PersistFailed`` instead."""
 
@@ -60,14 +60,14 @@ class FlowNotCreated:
 CreateResult: TypeAlias = FlowCreated | FlowNotCreated
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Applied:
     """The flow as the change left it, committed."""
 
     flow: FlowRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class NotApplied:
     """Nothing changed; ``current`` is the flow as it is, wherever it is known."""
 
@@ -78,7 +78,7 @@ class NotApplied:
 MutationResult: TypeAlias = Applied | NotApplied
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Cancelled:
     """The flow is cancelled. ``tasks``: all of the flow, newest created first."""
 
@@ -86,7 +86,7 @@ class Cancelled:
     tasks: Sequence[TaskRecord]
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class NotCancelled:
     """The flow is not cancelled (yet). ``reason`` is an English sentence that carries no session data, or ``None``.
 
@@ -102,7 +102,7 @@ class NotCancelled:
 CancelResult: TypeAlias = Cancelled | NotCancelled
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class TaskCreated:
     """The task, new or found again by its run id, and its flow, whose revision did not move."""
 
@@ -110,7 +110,7 @@ class TaskCreated:
     task: TaskRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class TaskNotCreated:
     """No task was made. ``reason`` is an English sentence that carries no session data, or ``None``."""
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from openclaw_webhooks.values import value
 
 _JSON_MEDIA_TYPE = re.compile(r"application/(?:json|[a-z0-9!#$&^_.+-]+\+json)\Z")
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class RequestHead:
     """Everything known of a request before one byte of its body.
 

@@ -9,7 +9,6 @@ Source: contract.md section 5; statuses, codes and the shape of results as the G
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, NamedTuple, TypeAlias, assert_never
 
@@ -45,10 +44,10 @@ from openclaw_webhooks.engines.results import (
 from openclaw_webhooks.exceptions import EngineError, EngineRefused, EngineUnavailable, OutcomeUnknown, PersistFailed
 from openclaw_webhooks.outcomes.listing import WrittenFlows
 from openclaw_webhooks.outcomes.views import JsonObject, build_flow_view, build_summary_view, build_task_view
-from openclaw_webhooks.values import JsonValue
+from openclaw_webhooks.values import JsonValue, value
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Outcome:
     """What a caller gets to know about an action.
 
@@ -67,28 +66,28 @@ class Outcome:
     retry_after_seconds: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class FlowRead:
     """What ``get_flow``, ``find_latest_flow`` and ``resolve_flow`` found."""
 
     flow: FlowRecord | None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class FlowsRead:
     """What ``list_flows`` found."""
 
     flows: Sequence[FlowRecord]
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class FlowsWritten:
     """What ``list_flows`` found, as the JSON array that the engine has written of it."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class SummaryRead:
     """What ``get_task_summary`` found."""
 

@@ -52,6 +52,9 @@ _TASK_ATTRIBUTES: Final = (
 )
 _TASK_KEYS: Final = tuple(map(to_wire_name, _TASK_ATTRIBUTES))
 _get_task_attributes = attrgetter(*_TASK_ATTRIBUTES)
+# Walking over an enum class costs as much as all else of a summary.
+_TASK_STATUSES: Final = tuple((status.value, status) for status in TaskStatus)
+_TASK_RUNTIMES: Final = tuple((runtime.value, runtime) for runtime in TaskRuntime)
 
 
 def build_flow_view(flow: FlowRecord) -> JsonObject:
@@ -97,14 +100,14 @@ def build_task_view(task: TaskRecord) -> JsonObject:
 
 def build_summary_view(summary: TaskSummary) -> JsonObject:
     """Return a task summary as callers see it: every status and every runtime has its count."""
-    by_status = {status: summary.by_status.get(status, 0) for status in TaskStatus}
+    by_status = summary.by_status
     total = sum(by_status.values())
-    active = sum(by_status[status] for status in ACTIVE_TASK_STATUSES)
+    active = sum([by_status.get(status, 0) for status in ACTIVE_TASK_STATUSES])
     return {
         "total": total,
         "active": active,
         "terminal": total - active,
-        "failures": sum(by_status[status] for status in FAILED_TASK_STATUSES),
-        "byStatus": {status.value: count for status, count in by_status.items()},
-        "byRuntime": {runtime.value: summary.by_runtime.get(runtime, 0) for runtime in TaskRuntime},
+        "failures": sum([by_status.get(status, 0) for status in FAILED_TASK_STATUSES]),
+        "byStatus": {name: by_status.get(status, 0) for name, status in _TASK_STATUSES},
+        "byRuntime": {name: summary.by_runtime.get(runtime, 0) for name, runtime in _TASK_RUNTIMES},
     }

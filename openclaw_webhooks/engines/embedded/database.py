@@ -170,12 +170,18 @@ def _refreshed(connection: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
     ``CONN_MAX_AGE = 0`` means "to the end of the request". Django's handler sees to that; a thread outside of it has
     no such end, and opening a connection for every statement would cost more than all else together.
     """
-    if connection.connection is not None and not connection.in_atomic_block:
+    if connection.connection is not None and not connection.in_atomic_block and not _is_sound(connection):
         if _has_hung_up(connection):
             connection.errors_occurred = True
         if connection.errors_occurred or connection.settings_dict["CONN_MAX_AGE"] != 0:
             connection.close_if_unusable_or_obsolete()
     return connection
+
+
+def _is_sound(connection: BaseDatabaseWrapper) -> bool:
+    """Tell at a glance whether there is nothing about an SQLite connection that Django would close it for."""
+    is_suspect = connection.errors_occurred or connection.close_at is not None or not connection.autocommit
+    return connection.vendor == "sqlite" and not is_suspect
 
 
 def _has_hung_up(connection: BaseDatabaseWrapper) -> bool:

@@ -35,6 +35,8 @@ _FLOW_STATUSES: Final = {status.value: status for status in FlowStatus}
 _TASK_STATUSES: Final = {status.value: status for status in TaskStatus}
 _RUNTIMES: Final = {runtime.value: runtime for runtime in TaskRuntime}
 _POLICIES: Final = {policy.value: policy for policy in NotifyPolicy}
+_NO_STATUSES: Final = dict.fromkeys(TaskStatus, 0)
+_NO_RUNTIMES: Final = dict.fromkeys(TaskRuntime, 0)
 
 _encode_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 _encode_ascii = json.JSONEncoder(separators=(",", ":")).encode
@@ -215,8 +217,7 @@ def build_run_key(runtime: TaskRuntime, child_session_key: str | None, run_id: s
 
 def build_summary(rows: Sequence[Sequence[Any]]) -> TaskSummary:
     """Add up rows of (status, runtime, count); a row without a status counts nothing."""
-    by_status = dict.fromkeys(TaskStatus, 0)
-    by_runtime = dict.fromkeys(TaskRuntime, 0)
+    by_status, by_runtime = _NO_STATUSES.copy(), _NO_RUNTIMES.copy()
     for status, runtime, count in rows:
         if status is not None:
             by_status[_TASK_STATUSES[status]] += count

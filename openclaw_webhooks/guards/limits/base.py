@@ -115,6 +115,17 @@ class Uncounted:
         """Do nothing."""
 
 
+class Admission(NamedTuple):
+    """What both limits say to one request.
+
+    Attributes:
+        slot: The slot, or why there is none; ``None`` where the rate has refused already.
+    """
+
+    verdict: Verdict
+    slot: Lease | Verdict | None
+
+
 class LimitStore(Protocol):
     """Counts requests and slots per key, exactly over ``scope``.
 
@@ -143,6 +154,10 @@ class LimitStore(Protocol):
 
     def acquire(self, key: LimitKey) -> Lease | Verdict:
         """Take one in-flight slot of the key, or say why not."""
+        ...
+
+    def admit(self, key: LimitKey) -> Admission:
+        """Do ``hit`` and, where that lets the request pass, ``acquire``: one way to the store instead of two."""
         ...
 
     def stats(self) -> LimitStats:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Lease, LimitKey, Limits, LimitStats, Verdict
+from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Admission, Lease, LimitKey, Limits, LimitStats, Verdict
 from openclaw_webhooks.guards.limits.keys import hash_path
 from openclaw_webhooks.guards.limits.windows import (
     COUNT_BITS,
@@ -84,6 +84,11 @@ class ProcessMemoryStore:
             lease = ProcessLease(self, row)
             row.ends_ms[lease] = now_ms + rules.lease_ms
             return lease
+
+    def admit(self, key: LimitKey) -> Admission:
+        """Do one after the other."""
+        verdict = self.hit(key)
+        return Admission(verdict, self.acquire(key) if verdict.allowed else None)
 
     def stats(self) -> LimitStats:
         """Count what is tracked."""

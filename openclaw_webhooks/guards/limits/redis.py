@@ -24,6 +24,7 @@ from openclaw_webhooks.conf.settings import get_settings
 from openclaw_webhooks.exceptions import LimitStoreUnavailable
 from openclaw_webhooks.guards.limits.base import (
     DEFAULT_LIMITS,
+    Admission,
     Allowance,
     Lease,
     LimitKey,
@@ -95,6 +96,11 @@ class RedisStore:
     def acquire(self, key: LimitKey) -> Lease | Verdict:
         """Take one of the key's slots for ``lease_seconds``."""
         return self.slots.take(hash_key(key).hex(), in_flight=self._limits.of(key.path).in_flight) or TRY_SOON
+
+    def admit(self, key: LimitKey) -> Admission:
+        """Do one after the other."""
+        verdict = self.hit(key)
+        return Admission(verdict, self.acquire(key) if verdict.allowed else None)
 
     @property
     def failures(self) -> int:

@@ -1,9 +1,9 @@
 """The limits of one machine: every process that opens the same file counts in it, exactly.
 
-A request costs two looks at the table under a lock (``hit``, ``acquire``), of a few microseconds each; its slot is
-given back without one. The kernel tells which processes live, so the slots of a killed one are free at the next
-request that needs one. Slots of a live process are leases: one that is neither released nor renewed (its ``Lease`` was
-lost, its request hangs) ends after ``lease_seconds`` and is counted as outlived; the request itself goes on.
+A request costs one look at the table under a lock (``admit``), of a few microseconds; its slot is given back without
+one. The kernel tells which processes live, so the slots of a killed one are free at the next request that needs one.
+Slots of a live process are leases: one that is neither released nor renewed (its ``Lease`` was lost, its request hangs)
+ends after ``lease_seconds`` and is counted as outlived; the request itself goes on.
 
 Source: contract.md section 3 ("The limits hold ..."); performance.md ("Limits").
 """
@@ -20,14 +20,24 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 from openclaw_webhooks.exceptions import LimitStoreUnavailable
-from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Lease, LimitKey, Limits, LimitStats, Verdict
+from openclaw_webhooks.guards.limits.base import (
+    DEFAULT_LIMITS,
+    Admission,
+    Lease,
+    LimitKey,
+    Limits,
+    LimitStats,
+    Verdict,
+)
 from openclaw_webhooks.guards.limits.keys import hash_key
 from openclaw_webhooks.guards.limits.table import OWNER_BITS, KeyDigest
 from openclaw_webhooks.guards.limits.table_file import TABLE_FILES, TableFile
-from openclaw_webhooks.guards.limits.windows import TRY_SOON, RuleBook, count_request, milliseconds_of
+from openclaw_webhooks.guards.limits.windows import TRY_SOON, RuleBook, Rules, count_request, milliseconds_of
+
+Judgement = TypeVar("Judgement")
 
 logger = logging.getLogger(__name__)
 
@@ -78,41 +88,41 @@ class SharedMemoryStore:
 
     def hit(self, key: LimitKey) -> Verdict:
         """Count one request against the key's window, unless it is full or no key can be forgotten for this one."""
+        return self._look(key, _count)
+
+    def acquire(self, key: LimitKey) -> Lease | Verdict:
+        """Take one of the key's slots for ``lease_seconds``."""
+        return self._look(key, self._take)
+
+    def admit(self, key: LimitKey) -> Admission:
+        """Do both in one look: a third less work."""
+        return self._look(key, self._admit)
+
+    def _look(self, key: LimitKey, judge: Callable[[TableFile, int, Rules, int], Judgement]) -> Judgement:
+        """Have the row of a key judged, which is 0 where no key can be forgotten for this one, under the lock."""
         digest, rules = digest_of(key), self._of_paths.get(key.path, self._usual)
         try:
             file = self._attached()
             with file.mutex:
                 # Read inside the lock: no window that this process sees can have begun later.
                 now_ms = milliseconds_of(self._clock)
-                table = file.table
-                row = table.find(digest) or table.add(digest, now_ms=now_ms)
-                if not row:
-                    return TRY_SOON
-                window, verdict = count_request(table.window(row), now_ms=now_ms, rules=rules)
-                table.set_window(row, window)
-                return verdict
+                row = file.table.find(digest) or file.table.add(digest, now_ms=now_ms)
+                return judge(file, row, rules, now_ms)
         except LimitStoreUnavailable as error:
             self._note_failure(error)
             raise
 
-    def acquire(self, key: LimitKey) -> Lease | Verdict:
-        """Take one of the key's slots for ``lease_seconds``."""
-        digest, rules = digest_of(key), self._of_paths.get(key.path, self._usual)
-        try:
-            file = self._attached()
-            with file.mutex:
-                now_ms = milliseconds_of(self._clock)
-                table = file.table
-                row = table.find(digest) or table.add(digest, now_ms=now_ms)
-                slot = row and table.free_slot(row, in_flight=rules.in_flight, now_ms=now_ms)
-                if not slot:
-                    return TRY_SOON
-                lease = SharedLease(file, slot, self._clock, rules.lease_ms)
-                lease.hold(now_ms)
-                return lease
-        except LimitStoreUnavailable as error:
-            self._note_failure(error)
-            raise
+    def _take(self, file: TableFile, row: int, rules: Rules, now_ms: int) -> Lease | Verdict:
+        slot = row and file.table.free_slot(row, in_flight=rules.in_flight, now_ms=now_ms)
+        if not slot:
+            return TRY_SOON
+        lease = SharedLease(file, slot, self._clock, rules.lease_ms)
+        lease.hold(now_ms)
+        return lease
+
+    def _admit(self, file: TableFile, row: int, rules: Rules, now_ms: int) -> Admission:
+        verdict = _count(file, row, rules, now_ms)
+        return Admission(verdict, self._take(file, row, rules, now_ms) if verdict.allowed else None)
 
     def stats(self) -> LimitStats:
         """Count what all processes of the machine track; takes milliseconds."""
@@ -209,6 +219,14 @@ class SharedLease:
             with self._file.mutex:
                 if self._file.table.words[self._slot] == self._word:
                     write(now_ms)
+
+
+def _count(file: TableFile, row: int, rules: Rules, now_ms: int) -> Verdict:
+    if not row:
+        return TRY_SOON
+    window, verdict = count_request(file.table.window(row), now_ms=now_ms, rules=rules)
+    file.table.set_window(row, window)
+    return verdict
 
 
 @lru_cache(maxsize=2048)
