@@ -24,7 +24,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final, TypeAlias
 
 PATIENCE_SECONDS: Final = 0.002
@@ -74,7 +73,10 @@ class Job:
 
     def run(self) -> None:
         """Make the call; in a thread of the pool. What it raises is its caller's."""
-        self._outcome = _outcome_of(self._call)
+        try:
+            self._outcome = self._call(), None
+        except BaseException as error:  # noqa: BLE001 - delivered, as every future does
+            self._outcome = None, error
 
     def fail(self, error: BaseException) -> None:
         """Have the error be the outcome."""
@@ -82,8 +84,12 @@ class Job:
 
     def conclude(self) -> None:
         """Make of the result what its caller gets; in a thread of the pool, once the result is certain."""
-        if self._conclude is not None and self._outcome is not None and self._outcome[1] is None:
-            self._outcome = _outcome_of(partial(self._conclude, self._outcome[0]))
+        if self._conclude is None or self._outcome is None or self._outcome[1] is not None:
+            return
+        try:
+            self._outcome = self._conclude(self._outcome[0]), None
+        except BaseException as error:  # noqa: BLE001 - delivered, as every future does
+            self._outcome = None, error
 
     def deliver(self) -> None:
         """Hand the outcome to whoever waits for it; on the event loop."""
@@ -107,13 +113,6 @@ class Job:
             if not self.future.cancelled():
                 self.future.exception()
             self.loop.call_soon(self.deliver)
-
-
-def _outcome_of(call: Callable[[], Any]) -> tuple[Any, BaseException | None]:
-    try:
-        return call(), None
-    except BaseException as error:  # noqa: BLE001 - delivered, as every future does
-        return None, error
 
 
 class _Outbox:

@@ -34,6 +34,7 @@ from openclaw_webhooks.pipeline import authentication_steps
 from openclaw_webhooks.runtime import Runtime, close_runtime, get_runtime
 from openclaw_webhooks.servers.asgi_body import AsgiBody
 from openclaw_webhooks.servers.gunicorn_asgi import forbid_reuse
+from openclaw_webhooks.servers.whole_answer import find_answer_whole
 from openclaw_webhooks.values import JsonValue
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -66,13 +67,14 @@ async def live(receive: Receive, send: Send) -> None:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_body", "_head", "_receive", "_runtime", "_send", "_slot")
+    __slots__ = ("_answer_whole", "_body", "_head", "_receive", "_runtime", "_send", "_slot")
 
     def __init__(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the head; the body stays where it is until the pipeline asks for it."""
         self._runtime = runtime
         self._receive = receive
         self._send = send
+        self._answer_whole = find_answer_whole(scope)
         self._head = build_head(scope)
         self._body = AsgiBody(receive)
         self._slot: Lease | Verdict | None = None
@@ -162,20 +164,14 @@ class _Exchange:
 
     async def _answer(self, answer: Answer) -> None:
         """Send the answer at once; where the body is still under way, let the caller come to read it."""
-        closes = self._ends_connection(answer)
-        if closes:
+        fields = [(name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers]
+        fields.append((b"content-length", b"%d" % len(answer.body)))
+        if self._ends_connection(answer):
             forbid_reuse(self._receive)
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": int(answer.status),
-                "headers": [
-                    *((name.encode("ascii"), value.encode("latin-1")) for name, value in answer.headers),
-                    (b"content-length", b"%d" % len(answer.body)),
-                    *(((b"connection", b"close"),) if closes else ()),
-                ],
-            }
-        )
+            fields.append((b"connection", b"close"))
+        elif self._body.is_complete and self._answer_whole(int(answer.status), fields, answer.body):
+            return
+        await self._send({"type": "http.response.start", "status": int(answer.status), "headers": fields})
         if not self._body.is_complete:
             await self._send({"type": "http.response.body", "body": answer.body, "more_body": True})
             await self._body.linger()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import field
+from functools import lru_cache
 
 from openclaw_webhooks.values import value
 
@@ -37,5 +38,10 @@ def is_method_allowed(head: RequestHead) -> bool:
 
 def is_media_type_json(head: RequestHead) -> bool:
     """Tell whether the declared media type is JSON; parameters and case are ignored."""
-    media_type = head.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return _JSON_MEDIA_TYPE.match(media_type) is not None
+    return _is_json(head.headers.get("content-type", ""))
+
+
+@lru_cache(maxsize=64)
+def _is_json(content_type: str) -> bool:
+    """Judge a header's value; callers send few different ones."""
+    return _JSON_MEDIA_TYPE.match(content_type.partition(";")[0].strip().lower()) is not None

@@ -12,11 +12,15 @@ Source: uvicorn 0.54, ``protocols/http/httptools_impl.py``; Node.js 24, ``http.c
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from openclaw_webhooks.servers.whole_answer import WHOLE_ANSWER
 
 MAX_HEAD_BYTES: Final = 16_384
 """Of target and fields together: what the real Gateway takes."""
@@ -78,6 +82,21 @@ class BoundedProtocol(HttpToolsProtocol):
         self._awaits_head = False
         self._stop_timer()
         super().on_headers_complete()
+        # The application runs in a later turn of the loop.
+        self.scope["extensions"] = {WHOLE_ANSWER: {"answer": partial(self._answer_whole, self.cycle)}}
+
+    def _answer_whole(
+        self, cycle: RequestResponseCycle, status: int, fields: Sequence[tuple[bytes, bytes]], body: bytes
+    ) -> bool:
+        """Do what uvicorn does for an answer's two messages, but for the checks of what this app has written itself."""
+        if cycle.response_started or cycle.disconnected or self.flow.write_paused or not cycle.keep_alive:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        head = [part for name, value in fields for part in (name, b": ", value, b"\r\n")]
+        self.transport.write(b"".join([STATUS_LINE[status], *head, b"\r\n", body]))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
     def shutdown(self) -> None:
         """Close once the answer under way is sent, and after the server's grace without it.

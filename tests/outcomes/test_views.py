@@ -23,6 +23,7 @@ from openclaw_webhooks.outcomes import (
     build_task_view,
     envelope,
 )
+from openclaw_webhooks.values import value
 from tests.outcomes.views import BARE_FLOW, FULL_FLOW_KEYS, FULL_TASK_KEYS, build_task
 from tests.stub_engine import build_flow
 
@@ -91,11 +92,11 @@ def test_a_full_task_shows_everything_in_the_gateways_order() -> None:
 def test_no_view_shows_a_field_that_no_contract_names() -> None:
     """An engine may hand back records with more in them than the contract has."""
 
-    @dataclasses.dataclass(frozen=True, kw_only=True)
+    @value(kw_only=True)
     class LeakyFlow(FlowRecord):
         owner_key: str = "agent:main:canary"
 
-    @dataclasses.dataclass(frozen=True, kw_only=True)
+    @value(kw_only=True)
     class LeakyTask(TaskRecord):
         requester_session_key: str = "agent:main:canary"
 

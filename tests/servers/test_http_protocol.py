@@ -12,6 +12,7 @@ import uvicorn
 
 from openclaw_webhooks.servers import http_protocol
 from openclaw_webhooks.servers.http_protocol import MAX_HEAD_BYTES, BoundedProtocol
+from openclaw_webhooks.servers.whole_answer import find_answer_whole
 
 BODY = b'{"action":"list_flows"}'
 
@@ -23,7 +24,13 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
     text = b"%s %s" % (scope["method"].encode(), body)
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(text))]})
+    fields = [(b"content-length", b"%d" % len(text))]
+    if b"whole" in body:
+        assert not find_answer_whole({})(200, fields, text)
+        if find_answer_whole(scope)(200, fields, text):
+            assert not find_answer_whole(scope)(200, fields, text), "an answer is sent once"
+            return
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
     await send({"type": "http.response.body", "body": text})
 
 
@@ -82,6 +89,45 @@ def test_requests_follow_each_other_and_may_be_sent_ahead() -> None:
         assert await read_answer(reader) == (200, b"POST drop by drop")
 
     converse(talk)
+
+
+def test_whole_answers_come_in_the_order_of_their_requests() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(request(body=b"whole 1") + request(body=b"in parts") + request(body=b"whole 2"))
+        for body in (b"whole 1", b"in parts", b"whole 2"):
+            assert await read_answer(reader) == (200, b"POST " + body)
+
+    converse(talk)
+
+
+def test_a_whole_answer_to_a_caller_that_wants_no_more_ends_the_connection() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(request("Connection: close", body=b"whole"))
+        assert await read_answer(reader) == (200, b"POST whole")
+        assert await reader.read() == b""
+
+    converse(talk)
+
+
+def test_whole_answers_wait_for_a_caller_that_does_not_read() -> None:
+    """Twenty answers of a megabyte, sent ahead of being read: no more than a few wait in the server."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        body = b"whole" + b"x" * 1_000_000
+        sending = asyncio.create_task(_send_all(writer, [request(body=body)] * 20))
+        await asyncio.sleep(0.3)
+        assert not sending.done()
+        for _ in range(20):
+            assert await read_answer(reader) == (200, b"POST " + body)
+        await sending
+
+    converse(talk)
+
+
+async def _send_all(writer: asyncio.StreamWriter, requests: list[bytes]) -> None:
+    for one in requests:
+        writer.write(one)
+        await writer.drain()
 
 
 @pytest.mark.parametrize(("padding", "status"), [(MAX_HEAD_BYTES - 200, 200), (MAX_HEAD_BYTES, 431)])

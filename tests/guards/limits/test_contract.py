@@ -66,6 +66,28 @@ def test_the_ninth_in_flight_is_refused_until_one_is_released(make_any_store: St
     assert is_full(store, key())
 
 
+def test_both_limits_are_asked_in_one_go(make_any_store: StoreFactory) -> None:
+    store = make_any_store(rate=3, in_flight=1)
+    first, second, third, fourth = (store.admit(key()) for _ in range(4))
+    assert (first.verdict.allowed, first.verdict.remaining) == (True, 2)
+    assert first.slot is not None
+    assert not isinstance(first.slot, Verdict)
+    assert second.verdict.allowed
+    assert isinstance(second.slot, Verdict), "the one slot is taken"
+    first.slot.release()
+    assert third.verdict.allowed, "who got no slot was counted too"
+    assert (fourth.verdict.allowed, fourth.slot) == (False, None)
+
+
+def test_a_request_that_the_rate_refuses_takes_no_slot(make_any_store: StoreFactory) -> None:
+    store = make_any_store(rate=1, in_flight=1)
+    admission = store.admit(key())
+    assert not isinstance(admission.slot, Verdict | None)
+    admission.slot.release()
+    assert store.admit(key()).slot is None
+    acquire(store, key())
+
+
 def test_a_second_release_frees_nobody_elses_slot(make_store: StoreFactory, clock: HandClock) -> None:
     store = make_store(in_flight=1)
     for held_seconds in (1, 29, 31):
