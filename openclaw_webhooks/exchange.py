@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Generator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, MutableMapping
 from concurrent.futures import Future
 from types import CoroutineType
 from typing import Any, Final, TypeAlias
@@ -44,9 +44,9 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[..., Awaitable[None]]
 
 
-async def serve(route: RouteConfig, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve one call to a route over ASGI."""
-    await _Exchange(get_runtime(), scope, receive, send).serve(route)
+def serve(route: RouteConfig, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+    """Serve one call to a route over ASGI, by the returned coroutine."""
+    return _Exchange(get_runtime(), scope, receive, send).serve(route)
 
 
 def find_route(path: str) -> RouteConfig | None:
@@ -154,13 +154,19 @@ class _Exchange:
         except asyncio.CancelledError:
             raise _CallerLeft(job) from None
 
-    async def _receive_json(self, effect: ReceiveJson) -> JsonValue:
+    def _receive_json(self, effect: ReceiveJson) -> Any:
         body = self._body
         try:
-            received = await body.read(limit_bytes=effect.limit_bytes, timeout_seconds=effect.timeout_seconds)
+            received = body.read(limit_bytes=effect.limit_bytes, timeout_seconds=effect.timeout_seconds)
         finally:
             effect.received_bytes = body.received_bytes
-        return parse_json(received)
+        return parse_json(received) if isinstance(received, bytes) else self._await_json(effect, received)
+
+    async def _await_json(self, effect: ReceiveJson, receiving: Coroutine[Any, Any, bytes]) -> JsonValue:
+        try:
+            return parse_json(await receiving)
+        finally:
+            effect.received_bytes = self._body.received_bytes
 
     async def _answer(self, answer: Answer) -> None:
         """Send the answer at once; where the body is still under way, let the caller come to read it."""

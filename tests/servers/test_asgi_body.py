@@ -32,10 +32,20 @@ def from_queue(*messages: Message, pause_seconds: float = 0.0) -> Callable[[], A
     return receive
 
 
+async def read(body: AsgiBody, *, limit_bytes: int, timeout_seconds: float) -> bytes:
+    received = body.read(limit_bytes=limit_bytes, timeout_seconds=timeout_seconds)
+    return received if isinstance(received, bytes) else await received
+
+
+def test_a_body_that_is_there_takes_no_waiting() -> None:
+    body = AsgiBody(from_queue(piece(b"ab"), piece(b"c", more=False)))
+    assert body.read(limit_bytes=3, timeout_seconds=5) == b"abc"
+
+
 @pytest.mark.parametrize("pause_seconds", [0.0, 0.001], ids=["there", "waited for"])
 def test_pieces_are_put_together(pause_seconds: float) -> None:
     body = AsgiBody(from_queue(piece(b"ab"), piece(b""), piece(b"c", more=False), pause_seconds=pause_seconds))
-    assert asyncio.run(body.read(limit_bytes=3, timeout_seconds=5)) == b"abc"
+    assert asyncio.run(read(body, limit_bytes=3, timeout_seconds=5)) == b"abc"
     assert (body.is_complete, body.received_bytes) == (True, 3)
 
 
@@ -43,16 +53,16 @@ def test_pieces_are_put_together(pause_seconds: float) -> None:
 def test_what_is_too_long_and_what_breaks_off_is_told(pause_seconds: float) -> None:
     body = AsgiBody(from_queue(piece(b"ab"), piece(b"cd", more=False), pause_seconds=pause_seconds))
     with pytest.raises(BodyTooLarge):
-        asyncio.run(body.read(limit_bytes=3, timeout_seconds=5))
+        asyncio.run(read(body, limit_bytes=3, timeout_seconds=5))
     gone = AsgiBody(from_queue(piece(b"ab"), {"type": "http.disconnect"}, pause_seconds=pause_seconds))
     with pytest.raises(ClientGone):
-        asyncio.run(gone.read(limit_bytes=3, timeout_seconds=5))
+        asyncio.run(read(gone, limit_bytes=3, timeout_seconds=5))
 
 
 def test_a_deadline_bounds_all_pieces_together() -> None:
     body = AsgiBody(from_queue(*[piece(b"x")] * 1000, pause_seconds=0.01))
     with pytest.raises(BodyTimeout):
-        asyncio.run(body.read(limit_bytes=1000, timeout_seconds=0.1))
+        asyncio.run(read(body, limit_bytes=1000, timeout_seconds=0.1))
     assert 0 < body.received_bytes < 1000
 
 
@@ -68,7 +78,7 @@ def test_a_cancellation_reaches_the_server_that_is_waited_for() -> None:
         raise AssertionError
 
     async def work() -> None:
-        reading = asyncio.create_task(AsgiBody(receive).read(limit_bytes=1, timeout_seconds=5))
+        reading = asyncio.create_task(read(AsgiBody(receive), limit_bytes=1, timeout_seconds=5))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         reading.cancel()
@@ -85,4 +95,4 @@ def test_a_server_that_raises_after_a_wait_is_heard() -> None:
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        asyncio.run(AsgiBody(receive).read(limit_bytes=1, timeout_seconds=5))
+        asyncio.run(read(AsgiBody(receive), limit_bytes=1, timeout_seconds=5))
