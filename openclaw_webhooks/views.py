@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, assert_never, cast
+from typing import Any, Final, cast
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
@@ -42,7 +42,7 @@ from openclaw_webhooks.effects import (
     TakeSlot,
 )
 from openclaw_webhooks.guards.head import RequestHead
-from openclaw_webhooks.guards.limits.base import Verdict
+from openclaw_webhooks.guards.limits.base import Lease, Verdict
 from openclaw_webhooks.runtime import Runtime, get_runtime
 from openclaw_webhooks.servers.wsgi_stream import close_connection_after
 
@@ -113,31 +113,25 @@ class RouteView(RouteHooks):
 
     def _perform(self, effect: Effect, request: Request) -> Any:
         """Do what the pipeline asks for, through DRF's hooks where DRF has one."""
-        match effect:
-            case CountRequest(key):
-                self.limit_key = key
-                return self._count(request)
-            case TakeSlot(key):
-                return self.limit_store.acquire(key)
-            case GiveSlotBack(lease):
-                return lease.release()
-            case Authenticate(_, secret):
-                self.secret = secret
-                return self._is_let_in(request)
-            case ReceiveJson():
-                self.incoming = effect
-                return self._receive(request)
-            case RunAction():
-                return effect.run()
-            case _:
-                assert_never(effect)
+        return _PERFORMERS[type(effect)](self, effect, request)
 
-    def _receive(self, request: Request) -> Any:
+    def _take_slot(self, effect: TakeSlot, _: Request) -> Lease | Verdict:
+        return self.limit_store.acquire(effect.key)
+
+    def _give_slot_back(self, effect: GiveSlotBack, _: Request) -> None:
+        effect.lease.release()
+
+    def _run(self, effect: RunAction, _: Request) -> Any:
+        return effect.run()
+
+    def _receive(self, effect: ReceiveJson, request: Request) -> Any:
         """Have DRF's parser read the request itself: ``request.data`` would take a chunked body for an empty one."""
+        self.incoming = effect
         parser = self.get_content_negotiator().select_parser(request, self.get_parsers())
         return cast("BaseParser", parser).parse(cast("Any", request._request), None, {"view": self})
 
-    def _count(self, request: Request) -> Verdict:
+    def _count(self, effect: CountRequest, request: Request) -> Verdict:
+        self.limit_key = effect.key
         self.rate_verdict = Verdict(allowed=True)  # stays where a project's own throttles replace ours
         try:
             self.check_throttles(request)
@@ -146,7 +140,8 @@ class RouteView(RouteHooks):
             return replace(self.rate_verdict, allowed=False, retry_after_seconds=seconds)
         return self.rate_verdict
 
-    def _is_let_in(self, request: Request) -> bool:
+    def _is_let_in(self, effect: Authenticate, request: Request) -> bool:
+        self.secret = effect.secret
         try:
             self.perform_authentication(request)
             self.check_permissions(request)
@@ -155,12 +150,21 @@ class RouteView(RouteHooks):
         return request.successful_authenticator is not None
 
     def _respond(self, answer: Answer, request: Request) -> HttpResponse:
-        response = HttpResponse(answer.body, status=int(answer.status))
-        for name, value in answer.headers:
-            response[name.title()] = value
-        response["Content-Length"] = str(len(answer.body))
+        headers = {name.title(): value for name, value in answer.headers}
+        headers["Content-Length"] = str(len(answer.body))
+        response = HttpResponse(answer.body, status=int(answer.status), headers=headers)
         close_connection_after(response, request.META)
         return response
+
+
+_PERFORMERS: Final[Mapping[type[Effect], Callable[[RouteView, Any, Request], Any]]] = {
+    CountRequest: RouteView._count,
+    TakeSlot: RouteView._take_slot,
+    GiveSlotBack: RouteView._give_slot_back,
+    Authenticate: RouteView._is_let_in,
+    ReceiveJson: RouteView._receive,
+    RunAction: RouteView._run,
+}
 
 
 @functools.cache
