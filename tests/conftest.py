@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from asgiref.sync import SyncToAsync
 from django.db import connection, connections
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from openclaw_webhooks.pytest_plugin import (  # noqa: F401
     _webhook_stage,
@@ -25,6 +27,10 @@ _OTHERS = (
     " AND backend_type = 'client backend'"
 )
 _PATIENCE_SECONDS = 5
+
+# How long an example takes on a machine that others keep busy says nothing about the code.
+hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

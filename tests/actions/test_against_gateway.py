@@ -66,7 +66,6 @@ def refusal(reply: Reply) -> Any:
 
 @settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(body=encoded(ANY_BODIES))

@@ -8,7 +8,7 @@ import timeit
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openclaw_webhooks.actions import values
@@ -134,7 +134,7 @@ def outcome_of_serializer(body: Any) -> Action | tuple[str, str]:
     return "" if path == "non_field_errors" else path, str(messages[0])
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400)
 @given(ACTION_BODIES)
 def test_serializer_and_compiled_schema_always_agree(body: Any) -> None:
     compiled = parse_action(body)

@@ -119,7 +119,7 @@ _text = st.text(alphabet=st.characters(codec=None, categories=None), max_size=30
 
 
 @pytest.mark.django_db
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(route_id=_text, client=_text, request_id=_text, flow_id=_text, code=_text, refused=st.booleans())
 def test_any_text_can_be_written(*, refused: bool, **texts: str) -> None:
     before = count_rows()

@@ -118,7 +118,7 @@ def test_resolve_takes_a_flow_id_or_exactly_the_session_key(under_test: EngineUn
     assert session.resolve_flow(key + ":x") is None
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=JSON)
 def test_json_comes_back_as_it_was_sent(under_test: EngineUnderTest, value: object) -> None:
     if not under_test.engine.capabilities.keeps_whole_numbers:

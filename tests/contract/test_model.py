@@ -175,7 +175,6 @@ def test_the_engine_agrees_with_the_model(under_test: EngineUnderTest) -> None:
         settings=settings(
             max_examples=40,
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

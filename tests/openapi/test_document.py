@@ -65,7 +65,7 @@ def test_the_example_of_a_request_is_one(document: dict[str, Any], name: str) ->
 
 
 @given(body=ANY_BODIES)
-@given_settings(max_examples=400, deadline=None)
+@given_settings(max_examples=400)
 def test_what_the_schema_says_of_a_body_is_what_the_code_says(document: dict[str, Any], body: Any) -> None:
     is_valid = checker(document, "WebhookAction").is_valid(body)
     assert is_valid is not isinstance(parse_action(body), Fault), body

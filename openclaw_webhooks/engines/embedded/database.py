@@ -81,12 +81,13 @@ class Database:
             PersistFailed: Nothing was changed.
             OutcomeUnknown: The connection was lost after the statement was sent.
         """
-        connection = self._connected()
-        if connection.in_atomic_block and not self._local.gathers:
+        gathers = self._local.gathers
+        connection = connections[self.using] if gathers else self._connected()
+        if connection.in_atomic_block and not gathers:
             return self.transact(lambda cursor: fetch_rows(cursor, sql, parameters), flow_id=flow_id)
         raw, run = connection.connection, partial(run_fixed, connection, sql, parameters)
         try:
-            return run() if connection.in_atomic_block else patiently(connection, run)
+            return run() if gathers else patiently(connection, run)
         except Error as error:
             raise _mutation_error(error, is_unknown=_is_lost(raw), flow_id=flow_id) from None
 

@@ -72,4 +72,4 @@ class SameRules(RuleBasedStateMachine):
 
 
 TestSameRules = SameRules.TestCase
-TestSameRules.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSameRules.settings = settings(max_examples=60, stateful_step_count=40)

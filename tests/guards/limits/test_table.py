@@ -123,7 +123,7 @@ def test_chains_that_hold_garbage_are_threaded_again_from_the_keys() -> None:
     assert [table.find(digest(number)) for number in range(KEYS)] == [0, *rows[1:]]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seed=st.integers(min_value=0), count=st.integers(min_value=1, max_value=12))
 def test_garbage_in_chains_is_repaired_or_passed_over(seed: int, count: int) -> None:
     chance = random.Random(seed)
