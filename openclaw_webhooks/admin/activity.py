@@ -37,7 +37,7 @@ class SpanChoice(NamedTuple):
 
 CHOICES: Final = (
     SpanChoice("1h", "last hour", "minute", MINUTE_MS, 60),
-    SpanChoice("1d", "last 24 hours", "quarter of an hour", 15 * MINUTE_MS, 96),
+    SpanChoice("1d", "last 24 hours", "hour", HOUR_MS, 24),
     SpanChoice("7d", "last 7 days", "hour", HOUR_MS, 168),
     SpanChoice("30d", "last 30 days", "day", DAY_MS, 30),
 )

@@ -117,12 +117,9 @@ def fetch_route_numbers(*, now_ms: int) -> dict[str, RouteNumbers]:
 
 def _fetch_sums(*, since_ms: int, until_ms: int) -> dict[str, Span]:
     """Return each route's calls of these minutes, the last left out, all together."""
+    sql = f"{_select_sums(CallMinute, 'route_id', since='%s', until='%s')} GROUP BY route_id"
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT route_id, {_SUMS} FROM {CallMinute._meta.db_table}"  # noqa: S608 - names of our own
-            " WHERE minute_ms >= %s AND minute_ms < %s GROUP BY route_id",
-            [since_ms, until_ms],
-        )
+        cursor.execute(sql, [since_ms, until_ms])
         return {route_id: _parse_sums(text) for route_id, text in cursor.fetchall()}
 
 
@@ -172,35 +169,45 @@ def fetch_totals(*, since_ms: int, step_ms: int, steps: int) -> list[Span]:
         steps: How many there are; later calls are left out.
     """
     table = CallHour if step_ms % HOUR_MS == 0 else CallMinute
-    column, _ = _STEPS[table]
-    # A range of the index for each step: to group by it, SQLite sorts all rows, which takes twice as long.
-    sums = f"SELECT {_SUMS} FROM {table._meta.db_table} WHERE {column} >= since AND {column} < until"  # noqa: S608
-    following = "SELECT until, until + %s FROM steps WHERE until < %s"
+    column, unit_ms = _STEPS[table]
+    until_ms, totals = since_ms + steps * step_ms, [_NONE] * steps
+    if step_ms == unit_ms:
+        sql = f"{_select_sums(table, column, since='%s', until='%s')} GROUP BY {column}"
+        values = [since_ms, until_ms]
+    else:
+        # A range of the index for each step: to group by steps, SQLite sorts all rows, which takes twice as long.
+        ranges = "SELECT %s, %s UNION ALL SELECT until, until + %s FROM steps WHERE until < %s"
+        of_step = _select_sums(table, since="since", until="until")
+        sql = f"WITH RECURSIVE steps(since, until) AS ({ranges}) SELECT since, ({of_step}) FROM steps"  # noqa: S608
+        values = [since_ms, since_ms + step_ms, step_ms, until_ms]
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH RECURSIVE steps(since, until) AS (SELECT %s, %s UNION ALL {following})"  # noqa: S608
-            f" SELECT since, ({sums}) FROM steps",
-            [since_ms, since_ms + step_ms, step_ms, since_ms + steps * step_ms],
-        )
-        return [_parse_sums(text) for _, text in sorted(cursor.fetchall())]
+        cursor.execute(sql, values)
+        for at_ms, text in cursor.fetchall():
+            totals[(at_ms - since_ms) // step_ms] = _parse_sums(text)
+    return totals
+
+
+def _select_sums(table: type[CallMinute | CallHour], *columns: str, since: str, until: str) -> str:
+    """Return the statement that selects these columns and the sums of a span of time, whose end is left out."""
+    selected, (at_ms, _) = ", ".join([*columns, _SUMS]), _STEPS[table]
+    return f"SELECT {selected} FROM {table._meta.db_table} WHERE {at_ms} >= {since} AND {at_ms} < {until}"  # noqa: S608
 
 
 def fetch_durations(route_ids: Sequence[str], *, latest: int = 500) -> dict[str, Durations]:
     """Return how long the latest calls of each route took, folded ones left out: a query per hundred routes."""
     found: dict[str, Durations] = {}
     # One look into the index by route for each, in one statement: both databases plan them apart. Joined there: to
-    # hand over thousands of rows takes longer than to find them.
+    # hand over thousands of rows takes longer than to find them. Not by equality: PostgreSQL would go through the calls
+    # of all routes, in the order of their times.
     rows = (
-        f"SELECT duration_us FROM {Call._meta.db_table} WHERE route_id = %s AND count = 1"  # noqa: S608
-        f" ORDER BY at_ms DESC LIMIT {latest}"
+        f"SELECT duration_us FROM {Call._meta.db_table} WHERE route_id BETWEEN %s AND %s AND count = 1"  # noqa: S608
+        f" ORDER BY route_id DESC, at_ms DESC LIMIT {latest}"
     )
     each = f"SELECT %s, {_JOIN[connection.vendor]} FROM ({rows}) latest"  # noqa: S608
     for start in range(0, len(route_ids), 100):
         part = route_ids[start : start + 100]
         with connection.cursor() as cursor:
-            cursor.execute(
-                " UNION ALL ".join([each] * len(part)), [route_id for one in part for route_id in (one, one)]
-            )
+            cursor.execute(" UNION ALL ".join([each] * len(part)), [value for one in part for value in [one] * 3])
             found |= {route_id: _summarize(sorted(json.loads(f"[{text}]"))) for route_id, text in cursor if text}
     return found
 
