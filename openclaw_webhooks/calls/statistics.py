@@ -193,7 +193,7 @@ def _select_sums(table: type[CallMinute | CallHour], *columns: str, since: str, 
     return f"SELECT {selected} FROM {table._meta.db_table} WHERE {at_ms} >= {since} AND {at_ms} < {until}"  # noqa: S608
 
 
-def fetch_durations(route_ids: Sequence[str], *, latest: int = 500) -> dict[str, Durations]:
+def fetch_durations(route_ids: Sequence[str], *, latest: int = 250) -> dict[str, Durations]:
     """Return how long the latest calls of each route took, folded ones left out: a query per hundred routes."""
     found: dict[str, Durations] = {}
     # One look into the index by route for each, in one statement: both databases plan them apart. Joined there: to
