@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import signal
 import socket
@@ -92,11 +93,15 @@ def _parent(process: pathlib.Path) -> int:
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that was free a moment ago, of those that no system gives to outgoing connections.
+
+    One of these would soon be taken by such a connection: on a busy machine, before the server is there.
+    """
+    while True:
+        port = 20_000 + secrets.randbelow(12_000)
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("", port))
+            return port
 
 
 def write_config(folder: pathlib.Path, routes: Mapping[str, Any], **sections: Any) -> pathlib.Path:

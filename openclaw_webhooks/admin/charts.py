@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Final
@@ -12,16 +11,19 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.safestring import SafeString, mark_safe
 
-from openclaw_webhooks.calls.statistics import Span
+from openclaw_webhooks.calls.statistics import Span, add_up
 from openclaw_webhooks.models import Outcome
 
 _BAR_WIDTH: Final = 4
+_LEAST: Final = 10
+"""How high a layer is at least: one call among a million is still to be seen."""
 _LAYERS: Final = (Outcome.ACCEPTED, Outcome.REFUSED, Outcome.FAILED)
 """From bottom to top. Who went away before an answer, and what was not recorded, is told and not drawn."""
+_WORDS: Final = [outcome.label for outcome in Outcome]
 
 
-def draw_bars(spans: Sequence[Span], *, title: str, since_ms: int, step_ms: int, height: int = 28) -> SafeString:
-    """Return a bar per step, scaled to the largest.
+def draw_bars(spans: Sequence[Span], *, title: str, since_ms: int, step_ms: int, height: int = 280) -> SafeString:
+    """Return a bar per step, scaled to the largest: a path per layer, and over each bar a place that says its numbers.
 
     Args:
         spans: The calls of each step.
@@ -30,53 +32,51 @@ def draw_bars(spans: Sequence[Span], *, title: str, since_ms: int, step_ms: int,
         step_ms: How long a step is.
         height: Of the picture, in its own units.
     """
-    drawn = [[span.numbers.get(layer, 0) for layer in _LAYERS] for span in spans]
-    largest, zone = max(map(sum, drawn), default=0), timezone.get_current_timezone()
-    bars = [
-        f"<g><title>{_name_moment(since_ms + number * step_ms, step_ms, zone)}: {_describe(spans[number])}</title>"
-        f"{_draw_bar(counts, number * _BAR_WIDTH, largest, height)}</g>"
-        for number, counts in enumerate(drawn)
-        if any(counts)
+    heights = [span.accepted + span.refused + span.failed for span in spans]
+    opened = _open_places(len(spans), since_ms, step_ms, height, timezone.get_current_timezone())
+    places = [
+        f"{opening}{_describe(span)}</title></rect>"
+        for opening, span, drawn in zip(opened, spans, heights, strict=True)
+        if drawn
     ]
     context = {
         # Numbers and words of our own; a template would take ten times as long for the bars of a week.
-        "bars": mark_safe("".join(bars)),  # noqa: S308
+        "bars": mark_safe("".join([*_draw_layers(spans, max(heights, default=0), height), *places])),  # noqa: S308
         "width": len(spans) * _BAR_WIDTH,
         "height": height,
-        "title": f"{title}: {_sum_up(spans)}",
+        "title": f"{title}: {_describe(add_up(spans))}",
     }
     return render_to_string("admin/openclaw_webhooks/route/bars.html", context)
 
 
-def add_up(series: Sequence[Sequence[Span]], steps: int) -> list[Span]:
-    """Return the sum of several series of the same steps."""
-    sums: list[Counter[Outcome]] = [Counter() for _ in range(steps)]
-    for of_route in series:
-        for total, span in zip(sums, of_route, strict=True):
-            total.update(span.numbers)
-    return [Span(total) for total in sums]
+def _draw_layers(spans: Sequence[Span], largest: int, height: int) -> Iterator[str]:
+    """Yield a path for each layer, each bar's on top of the layers before."""
+    room, tops = height - _LEAST * len(_LAYERS), [height] * len(spans)
+    for place, layer in enumerate(_LAYERS):
+        path = []
+        for number, span in enumerate(spans):
+            if calls := span[place]:
+                size = max(_LEAST, room * calls // largest)
+                tops[number] -= size
+                path.append(f"M{number * _BAR_WIDTH} {tops[number]}h{_BAR_WIDTH - 1}v{size}h{1 - _BAR_WIDTH}z")
+        if path:
+            yield f'<path class="ow-{layer.value}" d="{"".join(path)}"></path>'
 
 
-def _draw_bar(counts: Sequence[int], x: int, largest: int, height: int) -> str:
-    parts, top = [], float(height)
-    for layer, count in zip(_LAYERS, counts, strict=True):
-        if count:
-            # One call among a million is still to be seen.
-            size = max(1.0, round(count / largest * (height - len(_LAYERS)), 1))
-            top -= size
-            place = f'x="{x}" y="{top:.1f}" width="{_BAR_WIDTH - 1}" height="{size:.1f}"'
-            parts.append(f'<rect class="ow-{layer.value}" {place}></rect>')
-    return "".join(parts)
-
-
+@lru_cache(maxsize=1024)
 def _describe(span: Span) -> str:
-    numbers = span.numbers
-    told = [f"{numbers[kind]} {kind.value}" for kind in (*_LAYERS, Outcome.GONE) if numbers.get(kind)]
-    return ", ".join([*told, f"{span.lost} not recorded"] if span.lost else told) or "none"
+    """Say the numbers. Most bars of a quiet route are alike."""
+    return ", ".join([f"{count} {word}" for word, count in zip(_WORDS, span, strict=True) if count]) or "none"
 
 
-def _sum_up(spans: Sequence[Span]) -> str:
-    return _describe(add_up([[span] for span in spans], 1)[0])
+@lru_cache(maxsize=8)
+def _open_places(steps: int, since_ms: int, step_ms: int, height: int, zone: tzinfo) -> list[str]:
+    """Return what stands before each bar's numbers, for all routes of a page: its place, and when it is."""
+    shape = f'width="{_BAR_WIDTH}" height="{height}"'
+    return [
+        f'<rect x="{number * _BAR_WIDTH}" {shape}><title>{_name_moment(since_ms + number * step_ms, step_ms, zone)}: '
+        for number in range(steps)
+    ]
 
 
 def name_moment(at_ms: int, step_ms: int) -> str:
@@ -84,8 +84,6 @@ def name_moment(at_ms: int, step_ms: int) -> str:
     return _name_moment(at_ms, step_ms, timezone.get_current_timezone())
 
 
-@lru_cache(maxsize=1024)
 def _name_moment(at_ms: int, step_ms: int, zone: tzinfo) -> str:
-    """Name what a page names for every route: converting a time takes half of drawing its bar."""
     local = datetime.fromtimestamp(at_ms / 1000, zone)
     return f"{local:%Y-%m-%d}" if step_ms >= 86_400_000 else f"{local:%d %b %H:%M}"

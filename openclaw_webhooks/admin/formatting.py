@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.text import Truncator
@@ -38,6 +39,11 @@ def format_duration(duration_us: int | None) -> str:
     if duration_us < 1_000_000:
         return f"{duration_us / 1000:.1f}\N{NO-BREAK SPACE}ms"
     return f"{duration_us / 1_000_000:.2f}\N{NO-BREAK SPACE}s"
+
+
+def format_count(count: int) -> str:
+    """Return a number as the project writes numbers; below a thousand nobody writes them otherwise."""
+    return str(count) if count < 1000 else str(number_format(count, use_l10n=True))
 
 
 def escape_text(value: object) -> str:

@@ -103,7 +103,7 @@ class RouteAdmin(ReadingAdmin):
             limits_scope=sources.limits_scope,
             numbers=fetch_route_numbers(now_ms=now_ms),
         )
-        activity = fetch_activity([row.route_id for row in overview.rows], now_ms=now_ms)
+        activity = fetch_activity({row.route_id: row.numbers for row in overview.rows}, now_ms=now_ms)
         context = {
             **self.admin_site.each_context(request),
             "title": "Routes",

@@ -6,13 +6,14 @@ running minute and the sixty before it.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Q
 
 from openclaw_webhooks.calls.batch import HOUR_MS, MINUTE_MS, minute_of
 from openclaw_webhooks.calls.record import Step
@@ -24,41 +25,44 @@ LIMIT_STEPS: Final = (Step.RATE_LIMIT.value, Step.IN_FLIGHT_LIMIT.value)
 Facet: TypeAlias = Literal["route_id", "action", "status_class", "code", "refused_by", "client"]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """How many calls had which outcome in a span of time."""
+class Span(NamedTuple):
+    """How many calls had which outcome in a span of time, in the order of ``Outcome``.
 
-    numbers: Mapping[Outcome, int] = field(default_factory=dict)
+    Attributes:
+        accepted: The engine was asked and answered.
+        refused: A guard or the schema refused them.
+        failed: They were answered with a 5xx.
+        gone: The caller went away before an answer.
+        lost: They were served and not recorded.
+    """
+
+    accepted: int = 0
+    refused: int = 0
+    failed: int = 0
+    gone: int = 0
+    lost: int = 0
 
     @property
     def calls(self) -> int:
         """Return the number of all calls, those included whose record was dropped."""
-        return sum(self.numbers.values())
+        return sum(self)
 
-    @property
-    def accepted(self) -> int:
-        """Return how many the engine was asked for and answered."""
-        return self.numbers.get(Outcome.ACCEPTED, 0)
 
-    @property
-    def refused(self) -> int:
-        """Return how many a guard or the schema refused."""
-        return self.numbers.get(Outcome.REFUSED, 0)
+_STEPS: Final[Mapping[type[CallMinute | CallHour], tuple[str, int]]] = {
+    CallMinute: ("minute_ms", MINUTE_MS),
+    CallHour: ("hour_ms", HOUR_MS),
+}
+_JOIN: Final = {"sqlite": "group_concat(duration_us)", "postgresql": "string_agg(duration_us::text, ',')"}
+_PLACES: Final = {outcome.value: place for place, outcome in enumerate(Outcome)}
+_SUMS: Final = " || ',' || ".join(
+    f"COALESCE(SUM(count) FILTER (WHERE outcome = '{outcome}'), 0)" for outcome in _PLACES
+)
+"""Joined, because a query within another one has one value."""
 
-    @property
-    def failed(self) -> int:
-        """Return how many were answered with a 5xx."""
-        return self.numbers.get(Outcome.FAILED, 0)
 
-    @property
-    def gone(self) -> int:
-        """Return how many callers went away before an answer."""
-        return self.numbers.get(Outcome.GONE, 0)
-
-    @property
-    def lost(self) -> int:
-        """Return how many were served and not recorded."""
-        return self.numbers.get(Outcome.LOST, 0)
+def add_up(spans: Iterable[Span]) -> Span:
+    """Return the sum of several spans."""
+    return Span(*map(sum, zip(*spans, strict=True)))
 
 
 class Durations(NamedTuple):
@@ -69,37 +73,58 @@ class Durations(NamedTuple):
     of_calls: int
 
 
+_NONE: Final = Span()
+
+
 @dataclass(frozen=True, slots=True)
 class RouteNumbers:
-    """What is known of one route's calls. ``last_at_ms`` is ``None`` where none is kept."""
+    """What is known of one route's calls.
 
-    hour: Span = field(default_factory=Span)
-    day: Span = field(default_factory=Span)
+    Attributes:
+        hour: The calls of the last hour, all together.
+        day: Those of the last day.
+        last_at_ms: ``None`` where no call is kept.
+        minutes: The running minute at the end, and the 59 before it; empty without calls in that time.
+        hours: The running hour at the end, and the 23 before it; empty without calls in that time.
+    """
+
+    hour: Span = _NONE
+    day: Span = _NONE
     last_at_ms: int | None = None
+    minutes: Sequence[Span] = ()
+    hours: Sequence[Span] = ()
 
 
 def fetch_route_numbers(*, now_ms: int) -> dict[str, RouteNumbers]:
     """Return the numbers of every route that has calls, by route id: four queries."""
     minute_ms, day_ms = minute_of(now_ms - HOUR_MS), minute_of(now_ms - DAY_MS)
     whole_hours_ms = day_ms + -day_ms % HOUR_MS
-    minutes, hours = CallMinute.objects.order_by(), CallHour.objects.order_by()
-    # Bounded on both sides: else SQLite takes the other index, and reads all of it.
-    last_hour = _add_up(minutes.filter(minute_ms__gte=minute_ms, minute_ms__lte=now_ms))
+    minutes = fetch_series(CallMinute, since_ms=minute_ms, until_ms=now_ms)
+    hours = fetch_series(CallHour, since_ms=whole_hours_ms, until_ms=now_ms)
     # A day is as many hours as are whole, and the minutes before the first of them.
-    before = minutes.filter(minute_ms__gte=day_ms, minute_ms__lt=whole_hours_ms)
-    last_day = _add_up(before, hours.filter(hour_ms__gte=whole_hours_ms, hour_ms__lte=now_ms))
+    before = _fetch_sums(since_ms=day_ms, until_ms=whole_hours_ms)
     return {
-        route_id: RouteNumbers(Span(last_hour.get(route_id, {})), Span(last_day.get(route_id, {})), last_at_ms)
+        route_id: RouteNumbers(
+            add_up(minutes.get(route_id, ())),
+            add_up([before.get(route_id, _NONE), *hours.get(route_id, ())]),
+            last_at_ms,
+            minutes.get(route_id, ())[-60:],
+            hours.get(route_id, ())[-24:],
+        )
         for route_id, last_at_ms in _fetch_last_calls()
     }
 
 
-def _add_up(*tables: QuerySet[Any]) -> dict[str, Counter[Outcome]]:
-    sums: dict[str, Counter[Outcome]] = {}
-    for rows in tables:
-        for route_id, name, calls in rows.values_list("route_id", "outcome").annotate(calls=Sum("count")):
-            sums.setdefault(route_id, Counter())[Outcome(name)] += calls
-    return sums
+def _fetch_sums(*, since_ms: int, until_ms: int) -> dict[str, Span]:
+    """Return each route's calls of these minutes, the last left out, all together."""
+    sql = f"{_select_sums(CallMinute, 'route_id', since='%s', until='%s')} GROUP BY route_id"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [since_ms, until_ms])
+        return {route_id: _parse_sums(text) for route_id, text in cursor.fetchall()}
+
+
+def _parse_sums(text: str) -> Span:
+    return Span(*map(int, text.split(",")))
 
 
 def _fetch_last_calls() -> list[tuple[str, int]]:
@@ -112,53 +137,79 @@ def _fetch_last_calls() -> list[tuple[str, int]]:
         return list(cursor.fetchall())
 
 
-def fetch_series(*, since_ms: int, step_ms: int, steps: int) -> dict[str, list[Span]]:
-    """Return each route's calls in equal steps of time, by route id: one query.
+def fetch_series(table: type[CallMinute | CallHour], *, since_ms: int, until_ms: int) -> dict[str, Sequence[Span]]:
+    """Return each route's calls by the minute or by the hour, by route id: one query.
+
+    Args:
+        table: Which of both.
+        since_ms: When the first of them begins.
+        until_ms: A time in the last of them.
+    """
+    column, step_ms = _STEPS[table]
+    steps = (until_ms - since_ms) // step_ms + 1
+    sums: defaultdict[str, list[list[int]]] = defaultdict(lambda: [[0] * len(Outcome) for _ in range(steps)])
+    # Bounded on both sides: else SQLite takes the other index, and reads all of it.
+    within = f"{column} >= %s AND {column} <= %s"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT ({column} - %s) / %s, route_id, outcome, count FROM {table._meta.db_table} WHERE {within}",  # noqa: S608
+            [since_ms, step_ms, since_ms, until_ms],
+        )
+        for step, route_id, outcome, count in cursor.fetchall():
+            sums[route_id][step][_PLACES[outcome]] = count
+    return {route_id: [Span(*each) for each in of_route] for route_id, of_route in sums.items()}
+
+
+def fetch_totals(*, since_ms: int, step_ms: int, steps: int) -> list[Span]:
+    """Return the calls of all routes together in equal steps of time: one query.
 
     Args:
         since_ms: When the first step begins, at the start of a minute; of an hour, for steps of hours.
         step_ms: How long a step is, whole minutes.
         steps: How many there are; later calls are left out.
     """
-    numbers: dict[str, list[dict[Outcome, int]]] = {}
-    counted = _count_by_step(since_ms, step_ms, steps)
-    for step, name, route_id, count in counted.values_list("step", "outcome", "route_id").annotate(calls=Sum("count")):
-        if route_id not in numbers:
-            numbers[route_id] = [{} for _ in range(steps)]
-        numbers[route_id][step][Outcome(name)] = count
-    return {route_id: [Span(each) for each in of_route] for route_id, of_route in numbers.items()}
+    table = CallHour if step_ms % HOUR_MS == 0 else CallMinute
+    column, unit_ms = _STEPS[table]
+    until_ms, totals = since_ms + steps * step_ms, [_NONE] * steps
+    if step_ms == unit_ms:
+        sql = f"{_select_sums(table, column, since='%s', until='%s')} GROUP BY {column}"
+        values = [since_ms, until_ms]
+    else:
+        # A range of the index for each step: to group by steps, SQLite sorts all rows, which takes twice as long.
+        ranges = "SELECT %s, %s UNION ALL SELECT until, until + %s FROM steps WHERE until < %s"
+        of_step = _select_sums(table, since="since", until="until")
+        sql = f"WITH RECURSIVE steps(since, until) AS ({ranges}) SELECT since, ({of_step}) FROM steps"  # noqa: S608
+        values = [since_ms, since_ms + step_ms, step_ms, until_ms]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        for at_ms, text in cursor.fetchall():
+            totals[(at_ms - since_ms) // step_ms] = _parse_sums(text)
+    return totals
 
 
-def fetch_totals(*, since_ms: int, step_ms: int, steps: int) -> list[Span]:
-    """Return the calls of all routes together in equal steps of time, as ``fetch_series``."""
-    numbers: list[dict[Outcome, int]] = [{} for _ in range(steps)]
-    counted = _count_by_step(since_ms, step_ms, steps)
-    for step, name, count in counted.values_list("step", "outcome").annotate(calls=Sum("count")):
-        numbers[step][Outcome(name)] = count
-    return [Span(each) for each in numbers]
+def _select_sums(table: type[CallMinute | CallHour], *columns: str, since: str, until: str) -> str:
+    """Return the statement that selects these columns and the sums of a span of time, whose end is left out."""
+    selected, (at_ms, _) = ", ".join([*columns, _SUMS]), _STEPS[table]
+    return f"SELECT {selected} FROM {table._meta.db_table} WHERE {at_ms} >= {since} AND {at_ms} < {until}"  # noqa: S608
 
 
-def _count_by_step(since_ms: int, step_ms: int, steps: int) -> QuerySet[Any]:
-    column, table = ("hour_ms", CallHour) if step_ms % HOUR_MS == 0 else ("minute_ms", CallMinute)
-    span = {f"{column}__gte": since_ms, f"{column}__lt": since_ms + steps * step_ms}
-    return table._default_manager.filter(**span).order_by().annotate(step=(F(column) - since_ms) / step_ms)
-
-
-def fetch_durations(route_ids: Sequence[str], *, latest: int = 500) -> dict[str, Durations]:
+def fetch_durations(route_ids: Sequence[str], *, latest: int = 250) -> dict[str, Durations]:
     """Return how long the latest calls of each route took, folded ones left out: a query per hundred routes."""
-    found: dict[str, list[int]] = {}
+    found: dict[str, Durations] = {}
+    # One look into the index by route for each, in one statement: both databases plan them apart. Joined there: to
+    # hand over thousands of rows takes longer than to find them. Not by equality: PostgreSQL would go through the calls
+    # of all routes, in the order of their times.
+    rows = (
+        f"SELECT duration_us FROM {Call._meta.db_table} WHERE route_id BETWEEN %s AND %s AND count = 1"  # noqa: S608
+        f" ORDER BY route_id DESC, at_ms DESC LIMIT {latest}"
+    )
+    each = f"SELECT %s, {_JOIN[connection.vendor]} FROM ({rows}) latest"  # noqa: S608
     for start in range(0, len(route_ids), 100):
         part = route_ids[start : start + 100]
-        # One look into the index by route for each, in one statement: both databases plan them apart.
-        each = (
-            f"SELECT * FROM (SELECT route_id, duration_us FROM {Call._meta.db_table} WHERE route_id = %s AND count = 1"  # noqa: S608
-            f" ORDER BY at_ms DESC LIMIT {latest}) latest"
-        )
         with connection.cursor() as cursor:
-            cursor.execute(" UNION ALL ".join([each] * len(part)), part)
-            for route_id, duration_us in cursor.fetchall():
-                found.setdefault(route_id, []).append(duration_us)
-    return {route_id: _summarize(sorted(durations)) for route_id, durations in found.items()}
+            cursor.execute(" UNION ALL ".join([each] * len(part)), [value for one in part for value in [one] * 3])
+            found |= {route_id: _summarize(sorted(json.loads(f"[{text}]"))) for route_id, text in cursor if text}
+    return found
 
 
 def _summarize(durations: Sequence[int]) -> Durations:

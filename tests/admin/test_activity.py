@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 
 from openclaw_webhooks.admin.activity import CHOICES, fetch_activity, fetch_timeline
-from openclaw_webhooks.admin.charts import add_up, draw_bars
+from openclaw_webhooks.admin.charts import draw_bars
 from openclaw_webhooks.calls.batch import HOUR_MS, MINUTE_MS
 from openclaw_webhooks.calls.statistics import (
+    RouteNumbers,
     Span,
+    add_up,
     fetch_durations,
     fetch_limited_clients,
+    fetch_route_numbers,
     fetch_series,
     fetch_totals,
 )
@@ -45,13 +48,15 @@ def test_calls_are_added_up_by_steps() -> None:
     count("ci", Outcome.FAILED, 1, NOW_MS - 2 * MINUTE_MS)
     count("other", Outcome.REFUSED, 5, NOW_MS)
     since_ms = NOW_MS - NOW_MS % MINUTE_MS - 2 * MINUTE_MS
-    series = fetch_series(since_ms=since_ms, step_ms=MINUTE_MS, steps=3)
+    series = fetch_series(CallMinute, since_ms=since_ms, until_ms=NOW_MS)
     assert [(span.accepted, span.failed) for span in series["ci"]] == [(4, 1), (0, 0), (3, 0)]
     assert [span.refused for span in series["other"]] == [0, 0, 5]
-    (whole,) = fetch_series(since_ms=since_ms, step_ms=3 * MINUTE_MS, steps=1)["ci"]
-    assert (whole.accepted, whole.failed) == (7, 1)
-    assert [span.calls for span in fetch_totals(since_ms=since_ms, step_ms=MINUTE_MS, steps=3)] == [5, 0, 8]
-    assert [span.calls for span in add_up(list(series.values()), 3)] == [5, 0, 8]
+    (hour,) = fetch_series(CallHour, since_ms=NOW_MS - NOW_MS % HOUR_MS, until_ms=NOW_MS)["ci"]
+    assert (hour.accepted, hour.failed) == (7, 1)
+    assert fetch_totals(since_ms=since_ms, step_ms=MINUTE_MS, steps=3) == [Span(4, 0, 1), Span(), Span(3, 5)]
+    assert fetch_totals(since_ms=since_ms, step_ms=3 * MINUTE_MS, steps=1) == [Span(7, 5, 1)]
+    assert add_up(series["ci"]) == Span(7, 0, 1)
+    assert add_up([]) == Span()
 
 
 def test_durations_are_of_the_latest_calls_that_are_not_folded() -> None:
@@ -74,10 +79,11 @@ def test_callers_at_a_limit_are_those_of_the_last_minute() -> None:
 
 
 def test_the_chart_draws_every_outcome_and_says_all_of_it() -> None:
-    numbers = {Outcome.ACCEPTED: 1_000_000, Outcome.REFUSED: 1, Outcome.FAILED: 1, Outcome.GONE: 2, Outcome.LOST: 3}
-    picture = draw_bars([Span(), Span(numbers)], title="Calls", since_ms=NOW_MS, step_ms=MINUTE_MS)
-    assert [float(height) for height in re.findall(r'height="([\d.]+)"', picture)] == [25.0, 1.0, 1.0]
-    assert min(float(y) for y in re.findall(r' y="([\d.]+)"', picture)) >= 0
+    span = Span(accepted=1_000_000, refused=1, failed=1, gone=2, lost=3)
+    picture = draw_bars([Span(), span], title="Calls", since_ms=NOW_MS, step_ms=MINUTE_MS)
+    drawn = re.findall(r'class="ow-(\w+)" d="M(\d+) (\d+)h3v(\d+)h-3z"', picture)
+    assert drawn == [("accepted", "4", "31", "249"), ("refused", "4", "21", "10"), ("failed", "4", "11", "10")]
+    assert '<rect x="4" width="4" height="280"><title>' in picture
     said = "1000000 accepted, 1 refused, 1 failed, 2 gone, 3 not recorded"
     assert picture.count(said) == 2
     assert "style=" not in picture
@@ -100,7 +106,8 @@ def test_a_span_nobody_knows_is_the_last_hour() -> None:
 
 def test_activity_is_of_the_routes_asked_for() -> None:
     count("ci", Outcome.ACCEPTED, 3, NOW_MS)
-    activity = fetch_activity(["ci", "quiet"], now_ms=NOW_MS)
+    numbers = {"quiet": RouteNumbers(), "ci": fetch_route_numbers(now_ms=NOW_MS)["ci"]}
+    activity = fetch_activity(numbers, now_ms=NOW_MS)
     assert "3 accepted" in activity["ci"].minutes
     assert "3 accepted" in activity["ci"].hours
     assert "<rect" not in activity["quiet"].minutes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import override_settings
 
-from openclaw_webhooks.admin.formatting import format_duration, format_time, kind_of_status
+from openclaw_webhooks.admin.formatting import format_count, format_duration, format_time, kind_of_status
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,9 @@ def test_times_are_shown_in_the_zone_of_the_project() -> None:
 @pytest.mark.parametrize(("status", "kind"), [(0, "quiet"), (200, "good"), (404, "warn"), (503, "bad")])
 def test_a_status_has_a_colour(status: int, kind: str) -> None:
     assert kind_of_status(status) == kind
+
+
+@pytest.mark.parametrize(("separates", "text"), [(False, "12345"), (True, "12,345")])
+def test_a_count_is_written_as_the_project_writes_numbers(separates: bool, text: str) -> None:
+    with override_settings(USE_THOUSAND_SEPARATOR=separates):
+        assert [format_count(number) for number in (0, 999, 12_345)] == ["0", "999", text]

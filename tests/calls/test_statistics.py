@@ -48,6 +48,9 @@ def test_hour_and_day_by_outcome() -> None:
     assert (day.calls, day.accepted, day.refused, day.failed, day.gone, day.lost) == (6, 2, 1, 1, 1, 1)
     assert zapier.last_at_ms == NOON_MS + 9
     assert ci == RouteNumbers(Span(), Span(), NOON_MS - 3 * DAY_MS)
+    assert len(zapier.minutes) == 60
+    assert (zapier.minutes[-1].calls, zapier.minutes[0].calls) == (3, 0)
+    assert [span.calls for span in zapier.hours] == [0] * 22 + [2, 3]
 
 
 def test_the_number_of_queries_grows_with_nothing(django_assert_num_queries: Any) -> None:

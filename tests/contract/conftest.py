@@ -36,8 +36,9 @@ def suite_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Br
         yield bridge.engine(), iter(keys)
 
 
-@pytest.fixture(params=sorted(ADAPTERS))
+@pytest.fixture(params=["embedded"] if os.environ.get("TEST_DATABASE_URL") else sorted(ADAPTERS))
 def under_test(request: pytest.FixtureRequest) -> Iterator[EngineUnderTest]:
+    """Return each engine; on PostgreSQL the one that keeps its flows there, since nothing else is another one then."""
     yield from ADAPTERS[request.param](request)
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.live import LIVE, ROOT, SECRET, Server, free_port, serve, write_config
+from tests.live import DATABASE_NAME, LIVE, ROOT, SECRET, Server, free_port, serve, write_config
 from tests.requirements import require
 
 RECIPES = ROOT / "docs" / "recipes"
@@ -83,11 +83,11 @@ def running(proxy: Proxy, folder: Path, server: Server) -> Iterator[tuple[str, i
         yield address
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(60)
 
 
 def wait_until_listening(address: tuple[str, int], process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(address, timeout=1):
             return
@@ -144,9 +144,23 @@ def check_refusals(caller: Caller) -> None:
 
 
 def check_limits(caller: Caller) -> None:
-    answers = [caller.post({"action": "find_latest_flow"}) for _ in range(130)]
-    assert {answer[0] for answer in answers} == {200, 429}
-    assert 0 < int(answers[-1][2] or 0) <= 60
+    """Ask until the limit is met. On a busy machine its first minute, which began long before, ends in between."""
+    deadline = time.monotonic() + 150
+    status, retry_after = 200, None
+    while status == 200 and time.monotonic() < deadline:
+        status, _, retry_after = caller.post({"action": "find_latest_flow"})
+    assert status == 429
+    assert 0 < int(retry_after or 0) <= 60
+
+
+def read_clients(database_path: Path) -> list[tuple[str]]:
+    """Return whom the records name as callers, once the refusal by the limit is among them."""
+    deadline = time.monotonic() + 30
+    with contextlib.closing(sqlite3.connect(database_path)) as database:
+        while not database.execute("SELECT 1 FROM openclaw_webhooks_call WHERE status = 429").fetchone():
+            assert time.monotonic() < deadline, "nothing is recorded"
+            time.sleep(0.05)
+        return database.execute("SELECT DISTINCT client FROM openclaw_webhooks_call").fetchall()
 
 
 @pytest.mark.parametrize("proxy", [NGINX, CADDY], ids=lambda proxy: proxy.program)
@@ -168,7 +182,6 @@ def test_what_the_server_says_comes_through(proxy: Proxy, tmp_path: Path) -> Non
             assert read_refusal(caller.begin("Content-Length: 300", secret="wrong")) == (401, "unauthorized")
         assert read_refusal(stalled) == (408, "Request body timeout")
         check_limits(caller)
-        time.sleep(1)
-        with contextlib.closing(sqlite3.connect(server.data_dir / "openclaw-webhooks.sqlite3")) as database:
-            clients = database.execute("SELECT DISTINCT client FROM openclaw_webhooks_call").fetchall()
-        assert clients == [(address[0],)], "the address that the proxy saw, whatever its caller claimed"
+        assert read_clients(server.data_dir / DATABASE_NAME) == [(address[0],)], (
+            "the address that the proxy saw, whatever its caller claimed"
+        )

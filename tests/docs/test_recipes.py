@@ -79,6 +79,7 @@ def test_the_step_of_the_github_workflow(server: Server, tmp_path: Path) -> None
 
 def test_the_n8n_workflow_posts_an_action() -> None:
     workflow = json.loads((RECIPES / "n8n-create-flow.json").read_text(encoding="utf-8"))
+    assert 0 < len(workflow["id"]) <= 36, "n8n import:workflow makes none up"
     nodes = {node["name"]: node for node in workflow["nodes"]}
     (target,) = workflow["connections"]["When clicking Test"]["main"][0]
     node = nodes[target["node"]]
