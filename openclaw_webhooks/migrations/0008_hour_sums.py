@@ -1,0 +1,14 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("openclaw_webhooks", "0007_flow_filters"),
+    ]
+
+    operations = [
+        migrations.AddIndex(
+            model_name="callhour",
+            index=models.Index(fields=["hour_ms", "outcome", "count"], name="openclaw_hour_sums"),
+        ),
+    ]
