@@ -14,6 +14,8 @@ import pytest
 from openclaw_webhooks import exchange
 from openclaw_webhooks.asgi import mount
 from openclaw_webhooks.effects import BODY_LIMIT_BYTES
+from openclaw_webhooks.guards.limits.base import Admission, LimitKey
+from openclaw_webhooks.guards.limits.process_memory import ProcessMemoryStore
 from openclaw_webhooks.models import Flow
 from openclaw_webhooks.runtime import close_runtime, get_runtime
 from openclaw_webhooks.servers import asgi_body
@@ -195,6 +197,55 @@ def test_a_call_cancelled_in_its_body_gives_its_slot_back() -> None:
         assert get_runtime().limit_store.stats().in_flight == 0
 
     asyncio.run(leave())
+
+
+class FarStore(ProcessMemoryStore):
+    """A store that has to be waited for, as one over a network."""
+
+    blocking = True
+    entered, proceed = threading.Event(), threading.Event()
+
+    def admit(self, key: LimitKey) -> Admission:
+        self.entered.set()
+        self.proceed.wait(5)
+        return super().admit(key)
+
+
+@pytest.fixture
+def far_store(settings: Any) -> Iterator[FarStore]:
+    settings.OPENCLAW_WEBHOOKS = settings.OPENCLAW_WEBHOOKS | {"LIMIT_STORE": "tests.test_exchange.FarStore"}
+    store = get_runtime().limit_store
+    assert isinstance(store, FarStore)
+    FarStore.entered.clear()
+    FarStore.proceed.clear()
+    yield store
+    FarStore.proceed.set()
+
+
+def test_a_store_that_is_waited_for_counts_both_limits(far_store: FarStore) -> None:
+    FarStore.proceed.set()
+    statuses = [ask(CREATE, client="198.56.0.1").status for _ in range(121)]
+    assert statuses == [200] * 120 + [429]
+    assert far_store.stats().in_flight == 0
+
+
+def test_a_slot_that_comes_after_its_caller_has_left_is_given_back(far_store: FarStore) -> None:
+    async def leave() -> None:
+        task = asyncio.create_task(call(CREATE, client="198.56.0.2").run())
+        await asyncio.to_thread(FarStore.entered.wait, 5)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        FarStore.proceed.set()
+        for _ in range(500):
+            stats = far_store.stats()
+            if stats.tracked_keys and not stats.in_flight:
+                return
+            await asyncio.sleep(0.01)
+        pytest.fail("the slot stays taken")
+
+    asyncio.run(leave())
+    assert not Flow.objects.exists()
 
 
 def test_a_defect_reaches_the_server_and_gives_the_slot_back(monkeypatch: pytest.MonkeyPatch) -> None:
