@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from openclaw_webhooks.servers.deadline import DeadlineSocket
@@ -111,6 +114,24 @@ def go_on(server: Server) -> int:
             caller.sendall(head(secret="right", length=len(BODY)) + BODY)
             total += status_of(read_response(caller))
     return total
+
+
+def test_workers_share_connections_evenly() -> None:
+    """Twenty connections that stay: a worker that wakes first every time would have nearly all."""
+    with serve(*HOOKS, "-k", TURN_TAKING, "--workers", "2") as server, contextlib.ExitStack() as stack:
+        workers = Counter([connect_to_worker(server, stack)])
+        deadline = time.monotonic() + 10
+        while server.state()["pid"] in workers:
+            assert time.monotonic() < deadline, "the other worker does not start, or gets nobody"
+        workers.update(connect_to_worker(server, stack) for _ in range(19))
+    assert min(workers.values()) >= 7, workers
+
+
+def connect_to_worker(server: Server, stack: contextlib.ExitStack) -> int:
+    """Open a connection that stays open and return the worker that serves it."""
+    caller = stack.enter_context(server.connect())
+    caller.sendall(b"GET /state HTTP/1.1\r\nHost: x\r\n\r\n")
+    return int(json.loads(read_response(caller).partition(b"\r\n\r\n")[2])["pid"])
 
 
 def test_requests_sent_in_one_go_are_all_answered() -> None:
