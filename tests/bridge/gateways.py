@@ -51,6 +51,12 @@ def find_bridge_url(gateway: GatewayProcess) -> str:
     return str(told[-1])
 
 
+def build_engine(url: str, *, token: str | None = None, total_seconds: float = 10) -> BridgeEngine:
+    """Return an engine with connections of its own to a bridge."""
+    transport = Transport(parse_bridge_url(url), connect_seconds=2, total_seconds=total_seconds)
+    return BridgeEngine(BridgeClient(transport, token=lambda: token))
+
+
 class Bridge:
     """A Gateway that offers its flows and hosts nothing."""
 
@@ -69,8 +75,7 @@ class Bridge:
 
     def engine(self, *, total_seconds: float = 10) -> BridgeEngine:
         """Return an engine with connections of its own."""
-        transport = Transport(parse_bridge_url(self.url), connect_seconds=2, total_seconds=total_seconds)
-        return BridgeEngine(BridgeClient(transport, token=lambda: self.token))
+        return build_engine(self.url, token=self.token, total_seconds=total_seconds)
 
     def start(self) -> None:
         """Start the Gateway and wait until its bridge answers."""

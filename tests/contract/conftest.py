@@ -9,7 +9,7 @@ from pytest_django import DjangoDbBlocker
 
 from openclaw_webhooks.engines.base import BoundSession
 from openclaw_webhooks.engines.bridge import BridgeEngine
-from tests.bridge.gateways import running_bridge
+from tests.bridge.shared import find_shared_folder, shared_bridge
 from tests.contract.adapters import ADAPTERS, EngineUnderTest
 from tests.engines.databases import postgres_database, sqlite_database
 
@@ -30,10 +30,8 @@ def suite_alias(tmp_path_factory: pytest.TempPathFactory, django_db_blocker: Dja
 @pytest.fixture(scope="session")
 def suite_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[BridgeEngine, Iterator[str]]]:
     """A real Gateway with this package's plugin, and session keys that it may be asked for."""
-    keys = [f"agent:tester:gateway-{number}" for number in range(4000)]
-    config = {"sessionKeys": keys}
-    with running_bridge(tmp_path_factory.mktemp("gateway") / "it", plugin_config=config) as bridge:
-        yield bridge.engine(), iter(keys)
+    with shared_bridge(find_shared_folder(tmp_path_factory, "bridge")) as bridge:
+        yield bridge.engine(), iter(bridge.session_keys)
 
 
 @pytest.fixture(params=["embedded"] if os.environ.get("TEST_DATABASE_URL") else sorted(ADAPTERS))
