@@ -13,6 +13,7 @@ import pytest
 
 from openclaw_webhooks.management.output import format_table
 from tests.live import ROOT, SECRET, Server, manage, serve
+from tests.management.warm import Commands, warm_commands
 
 SESSION = "agent:main:secret-session"
 ROUTES = {
@@ -36,47 +37,55 @@ def server(config: Path) -> Iterator[Server]:
         yield running
 
 
-def run(server: Server, config: Path, *arguments: str) -> tuple[int, str]:
-    status, told = manage(server.data_dir, *arguments, environ={"OPENCLAW_CONFIG_PATH": str(config)})
+@pytest.fixture(scope="module")
+def commands(server: Server, config: Path) -> Iterator[Commands]:
+    environ = {"OPENCLAW_CONFIG_PATH": str(config), "OPENCLAW_WEBHOOKS_DATA_DIR": str(server.data_dir)}
+    with warm_commands(environ) as ready:
+        yield ready
+
+
+def run(commands: Commands, *arguments: str) -> tuple[int, str]:
+    status, told = commands.run(*arguments)
     assert SECRET not in told
     assert SESSION not in told
     return status, told
 
 
-def send(server: Server, config: Path, *arguments: str) -> tuple[int, str]:
-    return run(server, config, "webhooks_send", "live", *arguments, "--url", f"http://127.0.0.1:{server.address[1]}")
+def send(server: Server, commands: Commands, *arguments: str) -> tuple[int, str]:
+    return run(commands, "webhooks_send", "live", *arguments, "--url", f"http://127.0.0.1:{server.address[1]}")
 
 
-def test_a_flow_is_sent_listed_shown_and_recorded(server: Server, config: Path) -> None:
+def test_a_flow_is_sent_listed_shown_and_recorded(server: Server, commands: Commands) -> None:
     state = '{"step": 1}'
-    status, told = send(server, config, "create_flow", "goal=Review inbound queue", f"stateJson={state}")
+    status, told = send(server, commands, "create_flow", "goal=Review inbound queue", f"stateJson={state}")
     assert status == 0, told
     flow = json.loads(told)["result"]["flow"]
     assert flow["stateJson"] == {"step": 1}
-    status, told = send(server, config, "finish_flow", f"flowId={flow['flowId']}", "expectedRevision=7")
+    status, told = send(server, commands, "finish_flow", f"flowId={flow['flowId']}", "expectedRevision=7")
     assert (status, "revision_conflict" in told) == (1, True), told
-    status, told = run(server, config, "webhooks_send", "live", "get_flow", f"flowId={flow['flowId']}", "--direct")
+    status, told = run(commands, "webhooks_send", "live", "get_flow", f"flowId={flow['flowId']}", "--direct")
     assert (status, json.loads(told)["result"]["flow"]) == (0, flow)
 
-    assert flow["flowId"] in run(server, config, "webhooks_flows", "list", "live")[1]
-    listed = json.loads(run(server, config, "webhooks_flows", "list", "live", "--status", "queued", "--json")[1])
+    assert flow["flowId"] in run(commands, "webhooks_flows", "list", "live")[1]
+    listed = json.loads(run(commands, "webhooks_flows", "list", "live", "--status", "queued", "--json")[1])
     assert [each["flowId"] for each in listed] == [flow["flowId"]]
-    assert "There are none" in run(server, config, "webhooks_flows", "list", "live", "--status", "failed")[1]
-    status, told = run(server, config, "webhooks_flows", "show", "live", flow["flowId"])
+    assert "There are none" in run(commands, "webhooks_flows", "list", "live", "--status", "failed")[1]
+    status, told = run(commands, "webhooks_flows", "show", "live", flow["flowId"])
     assert (status, "Review inbound queue" in told) == (0, True)
-    assert run(server, config, "webhooks_flows", "show", "live", "none")[0] == 1
-    assert "route live" in run(server, config, "webhooks_flows", "history", "live", flow["flowId"])[1]
-    (revision,) = json.loads(run(server, config, "webhooks_flows", "history", "live", flow["flowId"], "--json")[1])
+    assert run(commands, "webhooks_flows", "show", "live", "none")[0] == 1
+    assert "route live" in run(commands, "webhooks_flows", "history", "live", flow["flowId"])[1]
+    (revision,) = json.loads(run(commands, "webhooks_flows", "history", "live", flow["flowId"], "--json")[1])
     assert (revision["revision"], revision["actor"], revision["status"]) == (0, "route live", "queued")
-    assert run(server, config, "webhooks_flows", "history", "live", "none")[0] == 1
+    assert run(commands, "webhooks_flows", "history", "live", "none")[0] == 1
 
     deadline = time.monotonic() + 30
     recorded: list[dict[str, object]] = []
     while len(recorded) < 2 and time.monotonic() < deadline:
-        lines = run(server, config, "webhooks_calls", "--json", "--flow", flow["flowId"])[1].splitlines()
+        lines = run(commands, "webhooks_calls", "--json", "--flow", flow["flowId"])[1].splitlines()
         recorded = [json.loads(line) for line in lines]
+        time.sleep(0.05)
     assert [(call["action"], call["status"]) for call in recorded] == [("create_flow", 200), ("finish_flow", 409)]
-    table = run(server, config, "webhooks_calls", "--status", "409", "-n", "1")[1]
+    table = run(commands, "webhooks_calls", "--status", "409", "-n", "1")[1]
     assert ("revision_conflict" in table, "create_flow" in table) == (True, False)
 
 
@@ -86,13 +95,13 @@ def test_a_call_goes_where_the_server_listens(server: Server, config: Path) -> N
     assert status == 0, told
 
 
-def test_what_cannot_be_sent_is_said(server: Server, config: Path) -> None:
+def test_what_cannot_be_sent_is_said(server: Server, commands: Commands) -> None:
     for arguments, why in [
         (("create_flow",), "goal"),
         (("create_flow", "goal"), "not field=value"),
         (("no_such_action",), "400"),
     ]:
-        status, told = send(server, config, *arguments)
+        status, told = send(server, commands, *arguments)
         assert (status, why in told) == (1, True), told
     for arguments, why in [
         (("nobody", "list_flows"), "There are: live, lost"),
@@ -101,18 +110,18 @@ def test_what_cannot_be_sent_is_said(server: Server, config: Path) -> None:
         (("live", "list_flows", "--url", "ftp://x"), "--url must be"),
         (("live", "create_flow", "--direct"), "goal"),
     ]:
-        status, told = run(server, config, "webhooks_send", *arguments)
+        status, told = run(commands, "webhooks_send", *arguments)
         assert (status, why in told) == (1, True), told
 
 
-def test_routes_are_listed_with_why_one_does_not_serve(server: Server, config: Path) -> None:
-    status, told = run(server, config, "webhooks_routes")
+def test_routes_are_listed_with_why_one_does_not_serve(commands: Commands) -> None:
+    status, told = run(commands, "webhooks_routes")
     assert status == 1
     rows = {line.split()[0]: line for line in told.splitlines()[:4]}
     assert ("serving" in rows["live"], "switched off" in rows["off"]) == (True, True), told
     assert "NOT_THERE_AT_ALL" in rows["lost"]
     assert "Not served: lost" in told
-    told = json.loads(run(server, config, "webhooks_routes", "--json")[1].partition("\nCommandError")[0])
+    told = json.loads(run(commands, "webhooks_routes", "--json")[1].partition("\nCommandError")[0])
     assert {route["route"]: route["state"] for route in told["routes"]} == {
         "live": "serving",
         "lost": "no secret",
