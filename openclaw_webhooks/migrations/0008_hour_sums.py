@@ -9,6 +9,6 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name="callhour",
-            index=models.Index(fields=["hour_ms", "outcome", "count"], name="openclaw_hour_sums"),
+            index=models.Index(fields=["outcome", "hour_ms", "count"], name="openclaw_hour_sums"),
         ),
     ]

@@ -147,7 +147,7 @@ class CallHour(models.Model):
         verbose_name_plural = "calls by the hour"
         default_permissions = ()
         constraints = (models.UniqueConstraint(fields=("hour_ms", "route_id", "outcome"), name="openclaw_hour_key"),)
-        indexes = (models.Index(fields=("hour_ms", "outcome", "count"), name="openclaw_hour_sums"),)
+        indexes = (models.Index(fields=("outcome", "hour_ms", "count"), name="openclaw_hour_sums"),)
 
     def __str__(self) -> str:
         """Name route, outcome and number."""
