@@ -73,10 +73,7 @@ class Job:
 
     def run(self) -> None:
         """Make the call; in a thread of the pool. What it raises is its caller's."""
-        try:
-            self._outcome = self._call(), None
-        except BaseException as error:  # noqa: BLE001 - delivered, as every future does
-            self._outcome = None, error
+        self._outcome = _outcome_of(self._call)
 
     def fail(self, error: BaseException) -> None:
         """Have the error be the outcome."""
@@ -84,12 +81,8 @@ class Job:
 
     def conclude(self) -> None:
         """Make of the result what its caller gets; in a thread of the pool, once the result is certain."""
-        if self._conclude is None or self._outcome is None or self._outcome[1] is not None:
-            return
-        try:
-            self._outcome = self._conclude(self._outcome[0]), None
-        except BaseException as error:  # noqa: BLE001 - delivered, as every future does
-            self._outcome = None, error
+        if self._conclude is not None and self._outcome is not None and self._outcome[1] is None:
+            self._outcome = _outcome_of(self._conclude, self._outcome[0])
 
     def deliver(self) -> None:
         """Hand the outcome to whoever waits for it; on the event loop."""
@@ -113,6 +106,13 @@ class Job:
             if not self.future.cancelled():
                 self.future.exception()
             self.loop.call_soon(self.deliver)
+
+
+def _outcome_of(call: Callable[..., Any], *arguments: Any) -> tuple[Any, BaseException | None]:
+    try:
+        return call(*arguments), None
+    except BaseException as error:  # noqa: BLE001 - delivered, as every future does
+        return None, error
 
 
 class _Outbox:

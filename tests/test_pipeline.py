@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from openclaw_webhooks import exchange, views
 from openclaw_webhooks.calls.journey import PHASES, SKIPPED_MARK
 from openclaw_webhooks.calls.record import CallRecord, Step
 from openclaw_webhooks.conf.routes import RouteConfig
@@ -295,3 +296,8 @@ def test_an_engine_that_would_round_a_number_is_never_asked_to() -> None:
     assert (answer.status, json.loads(answer.body)["code"]) == (400, "invalid_request")
     assert json.loads(answer.body)["error"].startswith("stateJson")
     assert not any(isinstance(effect, RunAction) for effect in drive.effects)
+
+
+@pytest.mark.parametrize("performers", [exchange._PERFORMERS, views._PERFORMERS], ids=["ASGI", "DRF"])
+def test_each_door_can_do_whatever_the_pipeline_asks_for(performers: dict[type[Effect], object]) -> None:
+    assert set(performers) == set(get_args(Effect))

@@ -107,17 +107,16 @@ def _build_insert(table: str, columns: tuple[str, ...], count: int, on_conflict:
 
 
 def _build_row(record: CallRecord) -> _Row:
-    lengths = _column_lengths()
     return (
         record.started_at_ms,
-        _fit(record.route_id, lengths["route_id"]),
-        _fit(record.action, lengths["action"]),
+        _fit("route_id", record.route_id),
+        _fit("action", record.action),
         record.status,
-        _fit(record.code, lengths["code"]),
+        _fit("code", record.code),
         None if record.refused_by is None else record.refused_by.value,
-        _fit(record.client, lengths["client"]),
-        _fit(record.request_id, lengths["request_id"]),
-        _fit(record.flow_id, lengths["flow_id"]),
+        _fit("client", record.client),
+        _fit("request_id", record.request_id),
+        _fit("flow_id", record.flow_id),
         record.duration_us,
         record.engine_us,
         record.body_bytes,
@@ -125,12 +124,11 @@ def _build_row(record: CallRecord) -> _Row:
     )
 
 
-def _fit(text: str | None, length: int) -> str | None:
+def _fit(column: str, text: str | None) -> str | None:
     """Make text fit its column: callers choose some of it, and one bad row must not hold up the others for ever."""
     if text is None:
         return None
-    if len(text) > length:
-        text = text[:length]
+    text = text[: _column_lengths()[column]]
     if text.isascii() and "\0" not in text:
         return text
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
@@ -158,15 +156,7 @@ def _build_fold(key: FoldKey, fold: Fold, *, digest: int, taken: int) -> Iterato
 
 
 def _build_rest(key: FoldKey, rest: Folded) -> _Row:
-    lengths = _column_lengths()
-    answer = (
-        _fit(key.route_id, lengths["route_id"]),
-        None,
-        key.status,
-        None,
-        key.step,
-        _fit(key.client, lengths["client"]),
-    )
+    answer = (_fit("route_id", key.route_id), None, key.status, None, key.step, _fit("client", key.client))
     sums = (None, None, rest.duration_us, None, rest.body_bytes, None)
     return (rest.first_at_ms, *answer, *sums, rest.last_at_ms, rest.count)
 
@@ -215,6 +205,6 @@ def _build_hours(minutes: Sequence[_Row]) -> list[_Row]:
 
 def _tally(tally: dict[_MinuteKey, list[int]], key: _MinuteKey, count: int, at_ms: int) -> None:
     minute_ms, route_id, outcome = key
-    numbers = tally.setdefault((minute_ms, _fit(route_id, _column_lengths()["route_id"]) or "", outcome), [0, 0])
+    numbers = tally.setdefault((minute_ms, _fit("route_id", route_id) or "", outcome), [0, 0])
     numbers[0] += count
     numbers[1] = max(numbers[1], at_ms)

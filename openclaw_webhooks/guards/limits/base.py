@@ -167,3 +167,9 @@ class LimitStore(Protocol):
     def close(self) -> None:
         """Let go of everything this process holds; the last one leaves nothing behind."""
         ...
+
+
+def admit_in_turn(store: LimitStore, key: LimitKey) -> Admission:
+    """Do ``admit`` for a store to which both limits are two ways."""
+    verdict = store.hit(key)
+    return Admission(verdict, store.acquire(key) if verdict.allowed else None)

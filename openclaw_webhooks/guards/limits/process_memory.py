@@ -12,7 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
-from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Admission, Lease, LimitKey, Limits, LimitStats, Verdict
+from openclaw_webhooks.guards.limits.base import (
+    DEFAULT_LIMITS,
+    Admission,
+    Lease,
+    LimitKey,
+    Limits,
+    LimitStats,
+    Verdict,
+    admit_in_turn,
+)
 from openclaw_webhooks.guards.limits.keys import hash_path
 from openclaw_webhooks.guards.limits.windows import (
     COUNT_BITS,
@@ -87,8 +96,7 @@ class ProcessMemoryStore:
 
     def admit(self, key: LimitKey) -> Admission:
         """Do one after the other."""
-        verdict = self.hit(key)
-        return Admission(verdict, self.acquire(key) if verdict.allowed else None)
+        return admit_in_turn(self, key)
 
     def stats(self) -> LimitStats:
         """Count what is tracked."""

@@ -31,6 +31,7 @@ from openclaw_webhooks.guards.limits.base import (
     Limits,
     LimitStats,
     Verdict,
+    admit_in_turn,
 )
 from openclaw_webhooks.guards.limits.keys import PATH_BYTES, hash_key
 from openclaw_webhooks.guards.limits.outage import Outage
@@ -99,8 +100,7 @@ class RedisStore:
 
     def admit(self, key: LimitKey) -> Admission:
         """Do one after the other."""
-        verdict = self.hit(key)
-        return Admission(verdict, self.acquire(key) if verdict.allowed else None)
+        return admit_in_turn(self, key)
 
     @property
     def failures(self) -> int:
