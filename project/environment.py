@@ -54,6 +54,7 @@ class ServerEnvironment:
     Attributes:
         binds: Where the server listens; the first is the address that it tells.
         workers: Number of worker processes.
+        cpu_affinity: Whether each worker keeps to a processor, where all get as many.
         threads: Engine threads of a worker (ASGI), or its request threads (WSGI).
         data_folder: Absolute; holds the database, the secret key and the starter configuration.
         database: An entry of Django's ``DATABASES``; holds the database's password.
@@ -76,6 +77,7 @@ class ServerEnvironment:
 
     binds: tuple[Bind, ...]
     workers: int
+    cpu_affinity: bool
     threads: int
     interface: Interface
     data_folder: Path
@@ -133,6 +135,7 @@ def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[En
     server = ServerEnvironment(
         binds=binds,
         workers=reader.read("OPENCLAW_WEBHOOKS_WORKERS", _count(MAX_WORKERS), default=count_cores()),
+        cpu_affinity=reader.read("OPENCLAW_WEBHOOKS_CPU_AFFINITY", _parse_switch, default=True),
         threads=reader.read("OPENCLAW_WEBHOOKS_THREADS", _count(MAX_THREADS), default=16),
         interface=reader.read("OPENCLAW_WEBHOOKS_INTERFACE", _parse_interface, default="asgi"),
         data_folder=data_folder,

@@ -16,6 +16,7 @@ from project.environment import EnvironmentProblem, ServerEnvironment, count_cor
 VARIABLES = (
     "OPENCLAW_WEBHOOKS_BIND",
     "OPENCLAW_WEBHOOKS_WORKERS",
+    "OPENCLAW_WEBHOOKS_CPU_AFFINITY",
     "OPENCLAW_WEBHOOKS_THREADS",
     "OPENCLAW_WEBHOOKS_INTERFACE",
     "OPENCLAW_WEBHOOKS_DATA_DIR",
@@ -89,6 +90,7 @@ def test_postgresql_over_a_unix_socket() -> None:
     ("variable", "value", "attribute", "expected"),
     [
         ("OPENCLAW_WEBHOOKS_WORKERS", " 3 ", "workers", 3),
+        ("OPENCLAW_WEBHOOKS_CPU_AFFINITY", "off", "cpu_affinity", False),
         ("OPENCLAW_WEBHOOKS_THREADS", "1", "threads", 1),
         ("OPENCLAW_WEBHOOKS_INTERFACE", "wsgi", "interface", "wsgi"),
         ("OPENCLAW_WEBHOOKS_DATA_DIR", "/var/lib/webhooks", "data_folder", Path("/var/lib/webhooks")),
@@ -121,6 +123,7 @@ def test_the_address_listened_on_is_an_allowed_host_unless_it_is_every_address()
         ("OPENCLAW_WEBHOOKS_WORKERS", "0", "from 1 to 256"),
         ("OPENCLAW_WEBHOOKS_WORKERS", "many", "from 1 to 256"),
         ("OPENCLAW_WEBHOOKS_WORKERS", "٣", "from 1 to 256"),
+        ("OPENCLAW_WEBHOOKS_CPU_AFFINITY", "auto", "must be on or off"),
         ("OPENCLAW_WEBHOOKS_THREADS", "-1", "from 1 to 1024"),
         ("OPENCLAW_WEBHOOKS_THREADS", "9" * 5000, "from 1 to 1024"),
         ("OPENCLAW_WEBHOOKS_INTERFACE", "ASGI", "asgi or wsgi"),

@@ -1,0 +1,70 @@
+"""Workers of a real server and the processors that they keep to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live import Door, Server, serve
+
+PATIENCE_SECONDS = 10
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs sched_setaffinity")
+
+
+@pytest.fixture
+def cpus() -> Iterator[set[int]]:
+    """Have servers that are started meanwhile use two processors, or the only one there is."""
+    before = os.sched_getaffinity(0)
+    chosen = set(sorted(before)[:2])
+    os.sched_setaffinity(0, chosen)
+    yield chosen
+    os.sched_setaffinity(0, before)
+
+
+def processors_of(server: Server) -> list[set[int]]:
+    """Return each worker's processors, over all its threads."""
+    found = []
+    for worker in server.workers():
+        threads = [int(path.name) for path in Path(f"/proc/{worker}/task").iterdir()]
+        found.append(set().union(*(os.sched_getaffinity(thread) for thread in threads)))
+    return sorted(found, key=sorted)
+
+
+def wait_for(server: Server, expected: list[set[int]], *, instead_of: Collection[int] = ()) -> None:
+    """Wait until workers other than ``instead_of`` keep to these processors."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (found := processors_of(server)) != expected or set(instead_of) & set(server.workers()):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("door", ["gunicorn-asgi", "gunicorn-wsgi"])
+def test_each_processor_has_a_worker_of_its_own_also_after_one_was_killed(
+    door: Door, tmp_path: Path, cpus: set[int]
+) -> None:
+    one_each = [{cpu} for cpu in sorted(cpus)]
+    with serve(door, tmp_path, workers=len(cpus)) as server:
+        wait_for(server, one_each)
+        killed, *_ = workers = server.workers()
+        os.kill(killed, signal.SIGKILL)
+        wait_for(server, one_each, instead_of=[killed])
+        server.process.send_signal(signal.SIGHUP)
+        wait_for(server, one_each, instead_of=workers)
+
+
+def test_workers_that_cannot_be_spread_evenly_are_left_to_the_kernel(tmp_path: Path, cpus: set[int]) -> None:
+    if len(cpus) < 2:
+        pytest.skip("one processor has all the workers, however many")
+    with serve("gunicorn-asgi", tmp_path, workers=3) as server:
+        wait_for(server, [cpus] * 3)
+
+
+def test_it_can_be_turned_off(tmp_path: Path, cpus: set[int]) -> None:
+    with serve("gunicorn-asgi", tmp_path, workers=2, environ={"OPENCLAW_WEBHOOKS_CPU_AFFINITY": "off"}) as server:
+        wait_for(server, [cpus] * 2)
