@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from openclaw_webhooks.servers import cpu_affinity
 from openclaw_webhooks.servers import gunicorn as hooks
+from openclaw_webhooks.servers import scheduling
 from openclaw_webhooks.servers.gunicorn_threads import TurnTakingWorker
 from openclaw_webhooks.servers.gunicorn_uvicorn import UvicornWorker
 from project.log_lines import GunicornLogger
@@ -107,8 +107,8 @@ def _is_route(path: str) -> bool:
 
 
 if SERVER.cpu_affinity:
-    pre_fork = cpu_affinity.pre_fork
-    post_fork = cpu_affinity.post_fork
+    pre_fork = scheduling.pre_fork
+    post_fork = scheduling.post_fork
 
 if SERVER.interface == "wsgi":
     pre_request = hooks.build_pre_request(is_route=_is_route)

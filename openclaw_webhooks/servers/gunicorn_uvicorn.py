@@ -26,6 +26,7 @@ from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from uvicorn import Config, Server
 
 from openclaw_webhooks.servers.http_protocol import BoundedProtocol
+from openclaw_webhooks.servers.scheduling import interrupt_nobody
 
 
 class UvicornWorker(Worker):  # type: ignore[misc]
@@ -39,6 +40,7 @@ class UvicornWorker(Worker):  # type: ignore[misc]
 
     def run(self) -> None:
         """Serve until the worker is told to stop."""
+        interrupt_nobody()
         # Its own tidings at INFO (started, waiting, finished) are gunicorn's to tell.
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         config = self._build_config()

@@ -1,4 +1,4 @@
-"""Workers of a real server and the processors that they keep to."""
+"""Workers of a real server: the processors that they keep to, and whether their threads interrupt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import Door, Server, serve
+from tests.live import LIVE, Door, Server, serve
 
 PATIENCE_SECONDS = 10
 
@@ -27,12 +27,16 @@ def cpus() -> Iterator[set[int]]:
     os.sched_setaffinity(0, before)
 
 
+def threads_of(process: int) -> list[int]:
+    return [int(path.name) for path in Path(f"/proc/{process}/task").iterdir()]
+
+
 def processors_of(server: Server) -> list[set[int]]:
-    """Return each worker's processors, over all its threads."""
-    found = []
-    for worker in server.workers():
-        threads = [int(path.name) for path in Path(f"/proc/{worker}/task").iterdir()]
-        found.append(set().union(*(os.sched_getaffinity(thread) for thread in threads)))
+    """Return each worker's processors, over all its threads; nothing where one ended meanwhile."""
+    try:
+        found = [set[int]().union(*map(os.sched_getaffinity, threads_of(worker))) for worker in server.workers()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
     return sorted(found, key=sorted)
 
 
@@ -68,3 +72,30 @@ def test_workers_that_cannot_be_spread_evenly_are_left_to_the_kernel(tmp_path: P
 def test_it_can_be_turned_off(tmp_path: Path, cpus: set[int]) -> None:
     with serve("gunicorn-asgi", tmp_path, workers=2, environ={"OPENCLAW_WEBHOOKS_CPU_AFFINITY": "off"}) as server:
         wait_for(server, [cpus] * 2)
+
+
+def policies_of(server: Server) -> set[int]:
+    """Ask for a flow, so that the engine's thread runs, and return the policies of all threads of the workers."""
+    assert server.call(LIVE, {"action": "find_latest_flow"})[0] == 200
+    policies = {worker: {*map(os.sched_getscheduler, threads_of(worker))} for worker in server.workers()}
+    return set().union(*policies.values())
+
+
+def test_a_thread_that_is_woken_interrupts_nobody_under_asgi(tmp_path: Path) -> None:
+    with serve("gunicorn-asgi", tmp_path) as server:
+        assert policies_of(server) == {os.SCHED_BATCH}
+
+
+def test_under_wsgi_threads_are_left_to_the_kernel(tmp_path: Path) -> None:
+    with serve("gunicorn-wsgi", tmp_path) as server:
+        assert policies_of(server) == {os.SCHED_OTHER}
+
+
+def test_a_policy_that_the_server_was_started_with_is_kept(tmp_path: Path) -> None:
+    """Set for the thread that starts the server, and taken back: back from SCHED_IDLE, which asks for no privilege."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    try:
+        with serve("gunicorn-asgi", tmp_path) as server:
+            assert policies_of(server) == {os.SCHED_IDLE}
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
