@@ -60,6 +60,11 @@ function isPassedOn(name, req) {
   return !HOP_BY_HOP.has(name) && !OWN.test(name) && !(name === "content-length" && isChunked(req));
 }
 
+/** The parser tells the end of a body later than its last byte. */
+function isBodyThere(req) {
+  return req.complete || (!isChunked(req) && req.readableLength === Number(req.headers["content-length"] ?? 0));
+}
+
 function isChunked(req) {
   return req.headers["transfer-encoding"] !== undefined;
 }
@@ -89,9 +94,18 @@ export class Passage {
     res.once("close", () => this.#endWithCaller());
   }
 
-  /** Send the head, and with it a body that is there already; one that is not follows as it comes. */
+  /**
+   * Send the head, and with it a body that has come with it; one that has not follows as it comes.
+   *
+   * The Gateway asks from within its parser, which has yet to see what follows the head in the same piece. Two writes would
+   * wake the server twice.
+   */
   send(head) {
-    if (this.req.complete) {
+    queueMicrotask(() => this.#begin(head));
+  }
+
+  #begin(head) {
+    if (isBodyThere(this.req)) {
       const body = this.req.read() ?? NOTHING;
       this.#sendAgain = () => this.#sendAnew(head, body);
       return this.#sendWhole(head, body);
