@@ -34,7 +34,7 @@ from openclaw_webhooks.pipeline import authentication_steps
 from openclaw_webhooks.runtime import Runtime, close_runtime, get_runtime
 from openclaw_webhooks.servers.asgi_body import AsgiBody
 from openclaw_webhooks.servers.gunicorn_asgi import forbid_reuse
-from openclaw_webhooks.servers.whole_answer import find_answer_whole
+from openclaw_webhooks.servers.whole_messages import find_whole_messages
 from openclaw_webhooks.values import JsonValue
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -67,16 +67,16 @@ async def live(receive: Receive, send: Send) -> None:
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_answer_whole", "_body", "_head", "_receive", "_runtime", "_send", "_slot")
+    __slots__ = ("_body", "_head", "_receive", "_runtime", "_send", "_slot", "_whole")
 
     def __init__(self, runtime: Runtime, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the head; the body stays where it is until the pipeline asks for it."""
         self._runtime = runtime
         self._receive = receive
         self._send = send
-        self._answer_whole = find_answer_whole(scope)
+        self._whole = find_whole_messages(scope)
         self._head = build_head(scope)
-        self._body = AsgiBody(receive)
+        self._body = AsgiBody(receive, self._whole.take_body)
         self._slot: Lease | Verdict | None = None
 
     async def serve(self, route: RouteConfig) -> None:
@@ -175,7 +175,7 @@ class _Exchange:
         if self._ends_connection(answer):
             forbid_reuse(self._receive)
             fields.append((b"connection", b"close"))
-        elif self._body.is_complete and self._answer_whole(int(answer.status), fields, answer.body):
+        elif self._body.is_complete and self._whole.answer(int(answer.status), fields, answer.body):
             return
         await self._send({"type": "http.response.start", "status": int(answer.status), "headers": fields})
         if not self._body.is_complete:

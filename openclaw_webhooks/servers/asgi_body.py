@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
-from types import coroutine
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Final
 
 from openclaw_webhooks.exceptions import BodyTimeout, BodyTooLarge, ClientGone
@@ -28,39 +27,49 @@ class AsgiBody:
         received_bytes: How many bytes ``read`` has received so far.
     """
 
-    __slots__ = ("_receive", "is_complete", "received_bytes")
+    __slots__ = ("_receive", "_take_whole", "is_complete", "received_bytes")
 
-    def __init__(self, receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> None:
-        """Receive nothing yet."""
+    def __init__(
+        self,
+        receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+        take_whole: Callable[[], bytes | None] = lambda: None,
+    ) -> None:
+        """Receive nothing yet. ``take_whole`` is ``servers.whole_messages.WholeMessages.take_body``."""
         self._receive = receive
+        self._take_whole = take_whole
         self.is_complete = False
         self.received_bytes = 0
 
     def read(self, *, limit_bytes: int, timeout_seconds: float) -> bytes | Coroutine[Any, Any, bytes]:
-        """Receive the body whole: at once where it is there with its head, as most are, else by the returned coroutine.
+        """Receive the body whole: at once where the server has it, as it mostly does, else by the returned coroutine.
 
         Raises:
             BodyTooLarge: More was sent than ``limit_bytes``.
             BodyTimeout: It was not complete after ``timeout_seconds``.
             ClientGone: The connection ended first.
         """
-        chunks: list[bytes] = []
-        reading = self._read_within(limit_bytes, chunks)
-        try:
-            first = reading.send(None)
-        except StopIteration:
-            return b"".join(chunks)
-        return self._read_on(reading, first, chunks, timeout_seconds)
+        whole = self._take_whole()
+        if whole is None:
+            return self._read_pieces(limit_bytes, timeout_seconds)
+        self.is_complete = True
+        self._count(whole, limit_bytes)
+        return whole
 
-    async def _read_on(
-        self, reading: Coroutine[Any, Any, None], first: Any, chunks: list[bytes], timeout_seconds: float
-    ) -> bytes:
+    async def _read_pieces(self, limit_bytes: int, timeout_seconds: float) -> bytes:
+        pieces: list[bytes] = []
         try:
             async with asyncio.timeout(timeout_seconds):
-                await _go_on(reading, first)
+                while not self.is_complete:
+                    pieces.append(await self._receive_piece())
+                    self._count(pieces[-1], limit_bytes)
         except TimeoutError:
             raise BodyTimeout("the body was not complete in time") from None
-        return b"".join(chunks)
+        return b"".join(pieces)
+
+    def _count(self, piece: bytes, limit_bytes: int) -> None:
+        self.received_bytes += len(piece)
+        if self.received_bytes > limit_bytes:
+            raise BodyTooLarge("more bytes were sent than allowed")
 
     async def linger(self) -> None:
         """Read and forget the rest, within ``LINGER_LIMITS``, so that closing does not reset the answer away.
@@ -72,37 +81,12 @@ class AsgiBody:
             async with asyncio.timeout(LINGER_LIMITS.total_seconds):
                 while not self.is_complete and left_bytes > 0:
                     async with asyncio.timeout(LINGER_LIMITS.idle_seconds):
-                        left_bytes -= len(await self._receive_chunk())
+                        left_bytes -= len(await self._receive_piece())
 
-    async def _read_within(self, limit_bytes: int, chunks: list[bytes]) -> None:
-        while not self.is_complete:
-            chunk = await self._receive_chunk()
-            self.received_bytes += len(chunk)
-            if self.received_bytes > limit_bytes:
-                raise BodyTooLarge("more bytes were sent than allowed")
-            chunks.append(chunk)
-
-    async def _receive_chunk(self) -> bytes:
+    async def _receive_piece(self) -> bytes:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientGone("the caller closed the connection")
         self.is_complete = not message.get("more_body", False)
         body: bytes = message.get("body", b"")
         return body
-
-
-@coroutine
-def _go_on(begun: Coroutine[Any, Any, None], awaited: Any) -> Generator[Any, Any, None]:
-    """Await a coroutine that was begun by hand and waits for ``awaited`` now.
-
-    Most bodies are there with their head, and a deadline that nobody waits for costs 10 µs a request, coroutines around
-    one that waits for nothing 3.
-    """
-    with contextlib.suppress(StopIteration):
-        while True:
-            try:
-                sent = yield awaited
-            except BaseException as error:  # noqa: BLE001 - a cancellation too belongs to who waits
-                awaited = begun.throw(error)
-            else:
-                awaited = begun.send(sent)

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from openclaw_webhooks.servers.whole_answer import WHOLE_ANSWER
+from openclaw_webhooks.servers.whole_messages import WHOLE_MESSAGES
 
 MAX_HEAD_BYTES: Final = 16_384
 """Of target and fields together: what the real Gateway takes."""
@@ -31,6 +30,39 @@ _UPGRADE_FIELDS: Final = frozenset((b"upgrade", b"connection", b"http2-settings"
 
 class _HeadTooLarge(Exception):
     """Stops the parser."""
+
+
+class _WholeMessages:
+    """Body and answer of one request, past uvicorn's messages (``servers.whole_messages``)."""
+
+    __slots__ = ("_cycle", "_protocol")
+
+    def __init__(self, protocol: HttpToolsProtocol, cycle: RequestResponseCycle) -> None:
+        """Stand beside the ``receive`` and ``send`` of ``cycle``."""
+        self._protocol = protocol
+        self._cycle = cycle
+
+    def take_body(self) -> bytes | None:
+        """Do what uvicorn's ``receive`` does where all has come; a caller that is to be invited waits for it."""
+        cycle = self._cycle
+        if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue or cycle.response_complete:
+            return None
+        body, cycle.body = bytes(cycle.body), bytearray()
+        cycle.message_event.clear()  # What comes next is the end of the connection.
+        self._protocol.flow.resume_reading()
+        return body
+
+    def answer(self, status: int, fields: Sequence[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Do what uvicorn does for an answer's two messages, but for the checks of what this app has written itself."""
+        cycle, protocol = self._cycle, self._protocol
+        if cycle.response_started or cycle.disconnected or protocol.flow.write_paused or not cycle.keep_alive:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        head = [part for name, value in fields for part in (name, b": ", value, b"\r\n")]
+        protocol.transport.write(b"".join([STATUS_LINE[status], *head, b"\r\n", body]))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -83,20 +115,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
         # The application runs in a later turn of the loop.
-        self.scope["extensions"] = {WHOLE_ANSWER: {"answer": partial(self._answer_whole, self.cycle)}}
-
-    def _answer_whole(
-        self, cycle: RequestResponseCycle, status: int, fields: Sequence[tuple[bytes, bytes]], body: bytes
-    ) -> bool:
-        """Do what uvicorn does for an answer's two messages, but for the checks of what this app has written itself."""
-        if cycle.response_started or cycle.disconnected or self.flow.write_paused or not cycle.keep_alive:
-            return False
-        cycle.response_started = cycle.response_complete = True
-        head = [part for name, value in fields for part in (name, b": ", value, b"\r\n")]
-        self.transport.write(b"".join([STATUS_LINE[status], *head, b"\r\n", body]))
-        cycle.message_event.set()
-        cycle.on_response()
-        return True
+        self.scope["extensions"] = {WHOLE_MESSAGES: {"messages": _WholeMessages(self, self.cycle)}}
 
     def shutdown(self) -> None:
         """Close once the answer under way is sent, and after the server's grace without it.

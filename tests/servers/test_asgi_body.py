@@ -37,9 +37,12 @@ async def read(body: AsgiBody, *, limit_bytes: int, timeout_seconds: float) -> b
     return received if isinstance(received, bytes) else await received
 
 
-def test_a_body_that_is_there_takes_no_waiting() -> None:
-    body = AsgiBody(from_queue(piece(b"ab"), piece(b"c", more=False)))
+def test_a_body_that_the_server_has_whole_takes_no_waiting() -> None:
+    body = AsgiBody(from_queue(), lambda: b"abc")
     assert body.read(limit_bytes=3, timeout_seconds=5) == b"abc"
+    assert (body.is_complete, body.received_bytes) == (True, 3)
+    with pytest.raises(BodyTooLarge):
+        AsgiBody(from_queue(), lambda: b"abcd").read(limit_bytes=3, timeout_seconds=5)
 
 
 @pytest.mark.parametrize("pause_seconds", [0.0, 0.001], ids=["there", "waited for"])

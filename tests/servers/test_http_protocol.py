@@ -12,26 +12,36 @@ import uvicorn
 
 from openclaw_webhooks.servers import http_protocol
 from openclaw_webhooks.servers.http_protocol import MAX_HEAD_BYTES, BoundedProtocol
-from openclaw_webhooks.servers.whole_answer import find_answer_whole
+from openclaw_webhooks.servers.whole_messages import find_whole_messages
 
 BODY = b'{"action":"list_flows"}'
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Answer with the method and what was sent."""
+    """Answer with the method and what was sent; with one write where that is ``whole``."""
+    messages = find_whole_messages(scope)
+    body = messages.take_body()
+    if body is None:
+        body = await receive_all(receive)
+    assert find_whole_messages({}).take_body() is None
+    text = b"%s %s" % (scope["method"].encode(), body)
+    fields = [(b"content-length", b"%d" % len(text))]
+    if b"whole" in body:
+        assert not find_whole_messages({}).answer(200, fields, text)
+        if messages.answer(200, fields, text):
+            assert not messages.answer(200, fields, text), "an answer is sent once"
+            assert messages.take_body() is None, "nothing comes after an answer"
+            return
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    await send({"type": "http.response.body", "body": text})
+
+
+async def receive_all(receive: Any) -> bytes:
     body, more = b"", True
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
-    text = b"%s %s" % (scope["method"].encode(), body)
-    fields = [(b"content-length", b"%d" % len(text))]
-    if b"whole" in body:
-        assert not find_answer_whole({})(200, fields, text)
-        if find_answer_whole(scope)(200, fields, text):
-            assert not find_answer_whole(scope)(200, fields, text), "an answer is sent once"
-            return
-    await send({"type": "http.response.start", "status": 200, "headers": fields})
-    await send({"type": "http.response.body", "body": text})
+    return body
 
 
 @asynccontextmanager
@@ -87,6 +97,39 @@ def test_requests_follow_each_other_and_may_be_sent_ahead() -> None:
             writer.write(bytes([byte]))
             await writer.drain()
         assert await read_answer(reader) == (200, b"POST drop by drop")
+
+    converse(talk)
+
+
+def test_a_caller_that_waits_to_be_invited_is() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        whole = request("Expect: 100-continue")
+        writer.write(whole.removesuffix(BODY))
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(BODY)
+        assert await read_answer(reader) == (200, b"POST " + BODY)
+
+    converse(talk)
+
+
+def test_once_a_body_was_taken_there_is_only_the_end_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = asyncio.Event()
+
+    async def wait_for_the_end(scope: Any, receive: Any, send: Any) -> None:
+        messages = find_whole_messages(scope)
+        assert messages.take_body() == BODY
+        assert await receive() == {"type": "http.disconnect"}
+        assert messages.take_body() is None
+        left.set()
+
+    monkeypatch.setattr("tests.servers.test_http_protocol.application", wait_for_the_end)
+
+    async def talk(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(request())
+        await asyncio.sleep(0.1)
+        assert not left.is_set()
+        writer.close()
+        await asyncio.wait_for(left.wait(), 5)
 
     converse(talk)
 
