@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final, TypeAlias
@@ -63,7 +62,8 @@ def peer_behind_host(head: RequestHead, host_token: str) -> RequestHead:
     presented = head.headers.get(HOST_HEADER, "")
     if not host_token or not is_same_secret(presented, host_token):
         return head
-    return replace(head, peer=head.headers.get(CLIENT_HEADER) or None)
+    # Not ``replace``, which takes five times as long.
+    return RequestHead(head.method, head.headers, peer=head.headers.get(CLIENT_HEADER) or None)
 
 
 def parse_address(text: str) -> IPAddress | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -30,6 +31,8 @@ _ADVICE: Final[Mapping[str, str]] = {
     "shutting_down": "the Gateway is stopping",
     "call_failed": "the Gateway's TaskFlow API failed: its log says more",
 }
+
+_HEADER_VALUE: Final = re.compile(r"[!-~]*\Z")
 
 logger = logging.getLogger(__name__)
 
@@ -171,7 +174,7 @@ class _Outcome:
 
 def is_header_value(text: str) -> bool:
     """Tell whether a header can carry a text: visible ASCII alone (RFC 9110 section 5.5, RFC 6750 section 2.1)."""
-    return all("!" <= character <= "~" for character in text)
+    return _HEADER_VALUE.match(text) is not None
 
 
 def _parse(reply: Reply) -> Mapping[str, Any]:
