@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import socket
 import threading
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from openclaw_webhooks.conf.bridge import BridgeAddress
+from openclaw_webhooks.engines.bridge.deadline_socket import DeadlineSocket
 
 MAX_IDLE_SECONDS: Final = 60.0
 """A kept connection that rested longer is not used again; the plugin closes one after 75."""
@@ -91,7 +91,7 @@ class Transport:
     def close(self) -> None:
         """Close what rests; connections in use are closed by their users."""
         while (connection := self._pop()) is not None:
-            connection.close()
+            connection.sock.close()
 
     def _forget(self) -> None:
         # A child must not talk on its parent's connections. The descriptors are the parent's to close.
@@ -101,9 +101,9 @@ class Transport:
     def _take(self) -> _Connection | None:
         """Return the connection that was used last, if one rests that the peer has not closed."""
         while (connection := self._pop()) is not None:
-            if connection.rests_until > self._clock() and not connection.has_news():
+            if connection.rests_until > self._clock() and not connection.sock.has_news():
                 return connection
-            connection.close()
+            connection.sock.close()
         return None
 
     def _pop(self) -> _Connection | None:
@@ -111,25 +111,25 @@ class Transport:
             return self._resting.pop() if self._resting else None
 
     def _connect(self, deadline: float) -> _Connection:
-        connection = _Connection(self._address, self._clock)
-        connection.deadline = min(deadline, self._clock() + self._connect_seconds)
+        left_seconds = min(deadline - self._clock(), self._connect_seconds)
         try:
-            connection.connect()
+            if left_seconds <= 0:
+                raise TimeoutError("The time for the call is over.")
+            connected = _open_socket(self._address, within_seconds=left_seconds)
         except OSError as error:
-            connection.close()
             raise NotSent(f"cannot connect to {self._address} ({_name(error)})") from error
-        return connection
+        return _Connection(DeadlineSocket(connected, self._clock, deadline))
 
     def _exchange_on(self, connection: _Connection, request: tuple[Any, ...], deadline: float) -> Reply:
-        connection.deadline = deadline
+        connection.sock.deadline = deadline
         try:
             connection.send_whole(*request)
             reply = connection.receive()
         except BaseException:
-            connection.close()
+            connection.sock.close()
             raise
         if not connection.stays_open:
-            connection.close()
+            connection.sock.close()
         else:
             connection.rests_until = self._clock() + MAX_IDLE_SECONDS
             with self._lock:
@@ -138,42 +138,17 @@ class Transport:
 
 
 class _Connection:
-    """A connection whose every wait ends at ``deadline``; ``was_closed``: it ended before a byte of the answer.
+    """A connection whose every wait ends at a deadline; ``was_closed``: it ended before a byte of the answer.
 
     Reads HTTP/1.1 as the plugin writes it: a length is always declared. ``http.client`` takes 0.15 ms more for a call.
     """
 
     rests_until = 0.0
     was_closed = False
+    stays_open = False
 
-    def __init__(self, address: BridgeAddress, clock: Callable[[], float]) -> None:
-        self._address = address
-        self._clock = clock
-        self.deadline = 0.0
-        self._socket: socket.socket | None = None
-        self.stays_open = False
-
-    def connect(self) -> None:
-        address = self._address
-        if address.socket_path:
-            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            target: Any = address.socket_path
-        else:
-            self._socket = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            target = (address.host, address.port)
-        self._waiting_socket().connect(target)
-
-    def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def has_news(self) -> bool:
-        """Tell whether something can be read, which on a resting connection is its end."""
-        poll = select.poll()
-        poll.register(self._open_socket(), select.POLLIN)
-        return bool(poll.poll(0))
+    def __init__(self, sock: DeadlineSocket) -> None:
+        self.sock = sock
 
     def send_whole(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> None:
         lines = [f"{method} {path} HTTP/1.1", "Host: bridge"]
@@ -181,7 +156,7 @@ class _Connection:
         if body is not None:
             lines.append(f"Content-Length: {len(body)}")
         try:
-            self._waiting_socket().sendall("\r\n".join((*lines, "", "")).encode("ascii") + (body or b""))
+            self.sock.send_whole("\r\n".join((*lines, "", "")).encode("ascii") + (body or b""))
         except OSError as error:
             raise NotSent(f"the connection broke while a request was sent ({_name(error)})") from error
 
@@ -196,7 +171,7 @@ class _Connection:
             if len(received) > _MAX_HEAD_BYTES:
                 raise NoAnswer("what came is no answer of a bridge")
             try:
-                chunk = self._waiting_socket().recv(_CHUNK_BYTES)
+                chunk = self.sock.receive(_MAX_HEAD_BYTES)
             except ConnectionError as error:
                 self.was_closed = not received
                 raise NoAnswer("the connection was closed instead of an answer") from error
@@ -214,7 +189,7 @@ class _Connection:
         chunks, missing = [rest], length - len(rest)
         while missing > 0:
             try:
-                chunk = self._waiting_socket().recv(min(missing, _CHUNK_BYTES))
+                chunk = self.sock.receive(min(missing, _CHUNK_BYTES))
             except OSError as error:
                 raise NoAnswer(f"the answer broke off ({_name(error)})") from error
             if not chunk:
@@ -225,19 +200,25 @@ class _Connection:
             raise NoAnswer("the answer is longer than it says")
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def _waiting_socket(self) -> socket.socket:
-        """Return the socket, which now waits no longer than is left: a time limit per wait would add up."""
-        left_seconds = self.deadline - self._clock()
-        if left_seconds <= 0:
-            raise TimeoutError("The time for the call is over.")
-        waiting = self._open_socket()
-        waiting.settimeout(left_seconds)
-        return waiting
 
-    def _open_socket(self) -> socket.socket:
-        if self._socket is None:
-            raise ConnectionError("The connection is closed.")
-        return self._socket
+def _open_socket(address: BridgeAddress, *, within_seconds: float) -> socket.socket:
+    """Return a connected socket.
+
+    Raises:
+        OSError: Nobody listens there, or not in time.
+    """
+    if not address.socket_path:
+        connected = socket.create_connection((address.host, address.port), timeout=within_seconds)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connected
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        opened.settimeout(within_seconds)
+        opened.connect(address.socket_path)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
 
 
 def _parse_head(head: bytes) -> tuple[int, int, bool]:
