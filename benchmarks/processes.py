@@ -43,6 +43,8 @@ def read_usage(pid: int) -> Usage:
         OSError: It has ended.
     """
     fields = dict(line.split(":", 1) for line in (_PROC / str(pid) / "status").read_text().splitlines())
+    if "VmRSS" not in fields:  # of one that has ended and was not waited for yet
+        raise ProcessLookupError(pid)
     return Usage(
         pid=pid,
         resident_bytes=int(fields["VmRSS"].split()[0]) * 1024,
