@@ -1,7 +1,7 @@
 """An extension of ASGI by which a body that is there is taken at once, and an answer leaves in one write.
 
 ASGI asks for a body by a coroutine, and has an answer's head and body sent as two messages. A server that offers this
-puts a ``WholeMessages`` under ``scope["extensions"][WHOLE_MESSAGES]["messages"]``. It saves a get 35 of 420 µs. Where
+puts a ``WholeMessages`` under ``scope["extensions"][WHOLE_MESSAGES]["messages"]``. It saves a get 30 of 420 µs. Where
 the server offers none, or what it has is not whole, ``receive`` and ``send`` do as ever.
 """
 
