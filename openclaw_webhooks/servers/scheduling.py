@@ -47,7 +47,7 @@ def pre_fork(arbiter: Any, worker: Any) -> None:
 
 def post_fork(_arbiter: Any, worker: Any) -> None:
     """Keep the worker, with the threads that it will have, on its processor (``post_fork`` hook)."""
-    if worker.cpu is not None:
+    if getattr(worker, "cpu", None) is not None:
         with suppress(OSError):  # taken away meanwhile, or forbidden in a sandbox: it is a matter of speed alone
             os.sched_setaffinity(0, {worker.cpu})
 
