@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
 from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from openclaw_webhooks.servers.scheduling import interrupt_nobody
 from tests.live import LIVE, Door, Server, serve
 
 PATIENCE_SECONDS = 10
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs sched_setaffinity")
+if not hasattr(os, "SCHED_BATCH"):
+    pytest.skip("Linux alone can be told", allow_module_level=True)
 
 
 @pytest.fixture
@@ -48,13 +52,25 @@ def wait_for(server: Server, expected: list[set[int]], *, instead_of: Collection
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("door", ["gunicorn-asgi", "gunicorn-wsgi"])
+def wait_for_policy(server: Server, policy: int) -> None:
+    """Ask for a flow, so that the engine's thread runs, and wait until all threads of the workers have that policy."""
+    assert server.call(LIVE, {"action": "find_latest_flow"})[0] == 200
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while {*map(os.sched_getscheduler, itertools.chain(*map(threads_of, server.workers())))} != {policy}:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("door", "policy"), [("gunicorn-asgi", os.SCHED_BATCH), ("gunicorn-wsgi", os.SCHED_OTHER)], ids=["asgi", "wsgi"]
+)
 def test_each_processor_has_a_worker_of_its_own_also_after_one_was_killed(
-    door: Door, tmp_path: Path, cpus: set[int]
+    door: Door, policy: int, tmp_path: Path, cpus: set[int]
 ) -> None:
     one_each = [{cpu} for cpu in sorted(cpus)]
     with serve(door, tmp_path, workers=len(cpus)) as server:
         wait_for(server, one_each)
+        wait_for_policy(server, policy)
         killed, *_ = workers = server.workers()
         os.kill(killed, signal.SIGKILL)
         wait_for(server, one_each, instead_of=[killed])
@@ -74,28 +90,12 @@ def test_it_can_be_turned_off(tmp_path: Path, cpus: set[int]) -> None:
         wait_for(server, [cpus] * 2)
 
 
-def policies_of(server: Server) -> set[int]:
-    """Ask for a flow, so that the engine's thread runs, and return the policies of all threads of the workers."""
-    assert server.call(LIVE, {"action": "find_latest_flow"})[0] == 200
-    policies = {worker: {*map(os.sched_getscheduler, threads_of(worker))} for worker in server.workers()}
-    return set().union(*policies.values())
+@pytest.mark.parametrize(("before", "after"), [(os.SCHED_OTHER, os.SCHED_BATCH), (os.SCHED_IDLE, os.SCHED_IDLE)])
+def test_a_policy_that_a_process_was_started_with_is_kept(before: int, after: int) -> None:
+    def ask() -> int:
+        os.sched_setscheduler(0, before, os.sched_param(0))
+        interrupt_nobody()
+        return os.sched_getscheduler(0)
 
-
-def test_a_thread_that_is_woken_interrupts_nobody_under_asgi(tmp_path: Path) -> None:
-    with serve("gunicorn-asgi", tmp_path) as server:
-        assert policies_of(server) == {os.SCHED_BATCH}
-
-
-def test_under_wsgi_threads_are_left_to_the_kernel(tmp_path: Path) -> None:
-    with serve("gunicorn-wsgi", tmp_path) as server:
-        assert policies_of(server) == {os.SCHED_OTHER}
-
-
-def test_a_policy_that_the_server_was_started_with_is_kept(tmp_path: Path) -> None:
-    """Set for the thread that starts the server, and taken back: back from SCHED_IDLE, which asks for no privilege."""
-    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    try:
-        with serve("gunicorn-asgi", tmp_path) as server:
-            assert policies_of(server) == {os.SCHED_IDLE}
-    finally:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    with ThreadPoolExecutor(1) as thread:  # which has the policy to itself
+        assert thread.submit(ask).result() == after
