@@ -18,6 +18,7 @@ from openclaw_webhooks.conf.bridge import HEADER_VALUE_RULE, is_host_token, pars
 from openclaw_webhooks.conf.limits import RedisUrl, parse_redis_url
 from openclaw_webhooks.conf.monitoring import CallLog
 from openclaw_webhooks.conf.settings import SchemaPages
+from openclaw_webhooks.servers.scheduling import usable_cpus
 from project.addresses import Bind, parse_binds
 from project.databases import DEFAULT_SYNCHRONOUS, parse_database, parse_synchronous
 from project.log_lines import LogFormat
@@ -167,9 +168,7 @@ def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[En
 
 def count_cores() -> int:
     """Return how many cores this process may use, at least 1."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(usable_cpus()) or os.cpu_count() or 1
 
 
 def _read_database(reader: _Reader, data_folder: Path) -> dict[str, Any]:

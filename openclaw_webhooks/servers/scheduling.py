@@ -37,17 +37,15 @@ def pre_fork(arbiter: Any, worker: Any) -> None:
 
     A worker that replaces one that ended gets that one's; on a reload the new ones spread as the old ones do.
     """
-    cpus = _usable_cpus()
-    if not cpus or arbiter.num_workers % len(cpus):
-        worker.cpu = None
-        return
-    taken = Counter(getattr(sibling, "cpu", None) for sibling in arbiter.WORKERS.values())
-    worker.cpu = min(cpus, key=lambda cpu: (taken[cpu], cpu))
+    cpus = usable_cpus()
+    if cpus and arbiter.num_workers % len(cpus) == 0:
+        taken = Counter(getattr(sibling, "cpu", None) for sibling in arbiter.WORKERS.values())
+        worker.cpu = min(cpus, key=lambda cpu: (taken[cpu], cpu))
 
 
 def post_fork(_arbiter: Any, worker: Any) -> None:
     """Keep the worker, with the threads that it will have, on its processor (``post_fork`` hook)."""
-    if getattr(worker, "cpu", None) is not None:
+    if hasattr(worker, "cpu"):
         with suppress(OSError):  # taken away meanwhile, or forbidden in a sandbox: it is a matter of speed alone
             os.sched_setaffinity(0, {worker.cpu})
 
@@ -62,6 +60,6 @@ def interrupt_nobody() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _usable_cpus() -> set[int]:
+def usable_cpus() -> set[int]:
     """Return the numbers of the processors that this process may use; none where the system does not tell."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,33 +30,33 @@ def cpus() -> Iterator[set[int]]:
     os.sched_setaffinity(0, before)
 
 
-def threads_of(process: int) -> list[int]:
-    return [int(path.name) for path in Path(f"/proc/{process}/task").iterdir()]
-
-
-def processors_of(server: Server) -> list[set[int]]:
-    """Return each worker's processors, over all its threads; nothing where one ended meanwhile."""
+def ask_threads(server: Server, ask: Callable[[int], set[int]]) -> list[set[int]]:
+    """Ask all threads of each worker; return each worker's answers together, nothing where a thread ended meanwhile."""
     try:
-        found = [set[int]().union(*map(os.sched_getaffinity, threads_of(worker))) for worker in server.workers()]
+        found = [
+            set[int]().union(*(ask(int(thread.name)) for thread in Path(f"/proc/{worker}/task").iterdir()))
+            for worker in server.workers()
+        ]
     except (FileNotFoundError, ProcessLookupError):
         return []
     return sorted(found, key=sorted)
 
 
-def wait_for(server: Server, expected: list[set[int]], *, instead_of: Collection[int] = ()) -> None:
-    """Wait until workers other than ``instead_of`` keep to these processors."""
+def policy_of(thread: int) -> set[int]:
+    return {os.sched_getscheduler(thread)}
+
+
+def wait_for(
+    server: Server,
+    expected: list[set[int]],
+    ask: Callable[[int], set[int]] = os.sched_getaffinity,
+    *,
+    instead_of: Collection[int] = (),
+) -> None:
+    """Wait until workers other than ``instead_of`` keep to these processors, or answer so to something else."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while (found := processors_of(server)) != expected or set(instead_of) & set(server.workers()):
+    while (found := ask_threads(server, ask)) != expected or set(instead_of) & set(server.workers()):
         assert time.monotonic() < deadline, found
-        time.sleep(0.05)
-
-
-def wait_for_policy(server: Server, policy: int) -> None:
-    """Ask for a flow, so that the engine's thread runs, and wait until all threads of the workers have that policy."""
-    assert server.call(LIVE, {"action": "find_latest_flow"})[0] == 200
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while {*map(os.sched_getscheduler, itertools.chain(*map(threads_of, server.workers())))} != {policy}:
-        assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
@@ -70,7 +69,9 @@ def test_each_processor_has_a_worker_of_its_own_also_after_one_was_killed(
     one_each = [{cpu} for cpu in sorted(cpus)]
     with serve(door, tmp_path, workers=len(cpus)) as server:
         wait_for(server, one_each)
-        wait_for_policy(server, policy)
+        # So that the engine's thread runs.
+        assert server.call(LIVE, {"action": "find_latest_flow"})[0] == 200
+        wait_for(server, [{policy}] * len(cpus), policy_of)
         killed, *_ = workers = server.workers()
         os.kill(killed, signal.SIGKILL)
         wait_for(server, one_each, instead_of=[killed])
