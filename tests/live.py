@@ -104,6 +104,12 @@ def free_port() -> int:
             return port
 
 
+def source_of(network: int, call: int) -> str:
+    """Return the loopback address of a caller's ``call``-th call: a hundred each, so that no rate limit is met."""
+    block = call // 100
+    return f"127.{network}.{block // 250 % 250}.{block % 250 + 1}"
+
+
 def write_config(folder: pathlib.Path, routes: Mapping[str, Any], **sections: Any) -> pathlib.Path:
     """Write an ``openclaw.json`` with these routes."""
     path = folder / "openclaw.json"

@@ -23,7 +23,7 @@ from tests.bridge.gateways import (
     wait_until,
 )
 from tests.bridge.gateways import SECRET as ROUTE_SECRET
-from tests.live import SHARED, Server, free_port, serve
+from tests.live import SHARED, Server, free_port, serve, source_of
 from tests.requirements import require
 
 KILLS = int(os.environ.get("BRIDGE_KILLS", "3"))
@@ -86,11 +86,10 @@ class Callers:
         call = 0
         while not self._stop.is_set():
             call += 1
-            source = f"127.{100 + number}.{call // 100}.{call % 100 + 1}"
             goal = f"{number}-{call}" if call % 2 else ""
             body = {**CREATE, "goal": goal} if goal else {"action": "find_latest_flow"}
             self._waiting_since[number] = time.monotonic()
-            status, answer = self._server.call(PATH, body, source=source, secret=ROUTE_SECRET)
+            status, answer = self._server.call(PATH, body, source=source_of(100 + number, call), secret=ROUTE_SECRET)
             del self._waiting_since[number]
             self._note(goal, status, answer.get("code", "") if isinstance(answer, dict) else str(answer))
             if status != 200:

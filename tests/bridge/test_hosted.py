@@ -28,7 +28,7 @@ from tests.bridge.gateways import (
     running_host,
     wait_until,
 )
-from tests.live import SHARED
+from tests.live import SHARED, source_of
 from tests.requirements import require
 
 KILLS = int(os.environ.get("BRIDGE_KILLS", "3"))
@@ -173,9 +173,8 @@ class Writers:
         call = 0
         while not self._stop.is_set():
             call += 1
-            source = f"127.{100 + number}.{call // 100}.{call % 100 + 1}"
             try:
-                status, answer = post(self._gateway, CREATE, source=source)
+                status, answer = post(self._gateway, CREATE, source=source_of(100 + number, call))
             except (OSError, http.client.HTTPException):
                 self.unanswered += 1
                 time.sleep(0.05)

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.doors.raw import GET_NOTHING, hold_slots, read_response, request
-from tests.live import LIVE, Door, Server, serve
+from tests.live import LIVE, Door, Server, serve, source_of
 
 DOORS: tuple[Door, ...] = ("gunicorn-asgi", "gunicorn-wsgi")
 
@@ -90,14 +90,14 @@ def test_no_acknowledged_flow_is_lost_when_everything_is_killed(door: Door, tmp_
     stopped = threading.Event()
 
     def write(server: Server, writer: int) -> None:
-        address = 0
+        call = 0
         while not stopped.is_set():
-            address += 1
+            call += 1
             try:
                 status, answer = server.call(
                     LIVE,
                     {"action": "create_flow", "goal": f"writer {writer}"},
-                    source=f"127.{40 + writer}.{address // 8000}.{address // 100 % 80 + 1}",
+                    source=source_of(40 + writer, call),
                 )
             except (OSError, ValueError):
                 return
