@@ -44,6 +44,7 @@ def describe_machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "load": os.getloadavg(),
         "python": platform.python_version(),
+        "interpreter": os.path.realpath(sys.executable),
         "system": platform.platform(),
     }
 

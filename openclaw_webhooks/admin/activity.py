@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from openclaw_webhooks.admin.charts import draw_bars, name_moment
 from openclaw_webhooks.admin.formatting import format_count
 from openclaw_webhooks.calls.batch import HOUR_MS, MINUTE_MS, minute_of
+from openclaw_webhooks.calls.lookups import fetch_limited_clients
 from openclaw_webhooks.calls.statistics import (
     DAY_MS,
     Durations,
@@ -19,7 +20,6 @@ from openclaw_webhooks.calls.statistics import (
     Span,
     add_up,
     fetch_durations,
-    fetch_limited_clients,
     fetch_totals,
 )
 from openclaw_webhooks.models import Outcome

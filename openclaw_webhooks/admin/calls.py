@@ -42,7 +42,7 @@ from openclaw_webhooks.admin.moments import CallList, MomentFilter
 from openclaw_webhooks.admin.narrowing import LISTED_AT_MOST
 from openclaw_webhooks.admin.neighbours import render_neighbours
 from openclaw_webhooks.admin.reading import SEE_FLOWS, ReadingAdmin
-from openclaw_webhooks.calls.statistics import search_ids
+from openclaw_webhooks.calls.lookups import search_ids
 from openclaw_webhooks.conf.configuration import get_configuration
 from openclaw_webhooks.models import Call
 

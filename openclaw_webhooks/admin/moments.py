@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from openclaw_webhooks.admin.call_narrowing import NarrowedCalls
 from openclaw_webhooks.admin.narrowing import SpanFilter
-from openclaw_webhooks.calls.statistics import fetch_bounds, fetch_busy
+from openclaw_webhooks.calls.lookups import fetch_bounds, fetch_busy
 from openclaw_webhooks.models import Call
 
 PARAMETER: Final = "at"

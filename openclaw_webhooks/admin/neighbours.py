@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from openclaw_webhooks.admin.formatting import NOTHING, format_badge, format_time, kind_of_status
-from openclaw_webhooks.calls.statistics import search_ids
+from openclaw_webhooks.calls.lookups import search_ids
 from openclaw_webhooks.models import Call
 
 _NEIGHBOURS: Final = 5

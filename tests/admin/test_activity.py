@@ -11,12 +11,12 @@ import pytest
 from openclaw_webhooks.admin.activity import CHOICES, fetch_activity, fetch_timeline
 from openclaw_webhooks.admin.charts import draw_bars
 from openclaw_webhooks.calls.batch import HOUR_MS, MINUTE_MS
+from openclaw_webhooks.calls.lookups import fetch_limited_clients
 from openclaw_webhooks.calls.statistics import (
     RouteNumbers,
     Span,
     add_up,
     fetch_durations,
-    fetch_limited_clients,
     fetch_route_numbers,
     fetch_series,
     fetch_totals,
