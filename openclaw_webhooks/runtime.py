@@ -28,6 +28,7 @@ from openclaw_webhooks.conf.settings import AppSettings, get_settings
 from openclaw_webhooks.engine_pool import EnginePool
 from openclaw_webhooks.engines.base import CommitsTogether, Engine
 from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Allowance, Limits, LimitStore
+from openclaw_webhooks.memory import give_back
 from openclaw_webhooks.monitoring.pages import MonitoringPages
 from openclaw_webhooks.monitoring.watch import Watch, Watched
 from openclaw_webhooks.pipeline import Pipeline
@@ -165,7 +166,13 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
 def _build_engine_pool(engine: Engine, threads: int) -> EnginePool:
     can_join = isinstance(engine, CommitsTogether) and engine.commits_together
     make_together = cast("CommitsTogether", engine).commit_together if can_join else None
-    return EnginePool(threads, make_together=make_together, on_thread_end=connections.close_all)
+    return EnginePool(threads, make_together=make_together, on_thread_end=_let_go)
+
+
+def _let_go() -> None:
+    """Close a thread's connections, and give back the room that their page caches had."""
+    connections.close_all()
+    give_back()
 
 
 def build_limits(settings: AppSettings, routes: Iterable[RouteConfig]) -> Limits:

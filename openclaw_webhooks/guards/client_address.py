@@ -84,7 +84,7 @@ def _parse(text: str) -> IPAddress | None:
     return mapped or address
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _parse_peer(peer: str) -> tuple[IPAddress | None, str]:
     # A peer that is no address is a name that the server gave it: it is kept as it is.
     address = parse_address(peer)

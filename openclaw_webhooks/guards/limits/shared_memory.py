@@ -229,7 +229,7 @@ def _count(file: TableFile, row: int, rules: Rules, now_ms: int) -> Verdict:
     return verdict
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def digest_of(key: LimitKey) -> KeyDigest:
     """Return the hash of a key as the two words of a row."""
     digest = hash_key(key)

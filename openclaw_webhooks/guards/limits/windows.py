@@ -116,7 +116,7 @@ def count_request(window: int, *, now_ms: int, rules: Rules) -> tuple[int, Verdi
     return window + 1, allowed(rules.rate - count - 1, seconds)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=1024)
 def allowed(remaining: int, reset_after_seconds: int) -> Verdict:
     """Return the verdict that lets a request pass; kept, because making one costs as much as the counting."""
     return Verdict(allowed=True, remaining=remaining, reset_after_seconds=reset_after_seconds)
