@@ -24,6 +24,6 @@ def share_arenas() -> None:
 
 
 def give_back() -> None:
-    """Return to the system what was freed between what is still in use: 3 to 4 MB of a worker after a rush, in 2 ms."""
+    """Return to the system what was freed between what is still in use: 3 to 4 MB of a worker after a rush."""
     with suppress(AttributeError, OSError):
         ctypes.CDLL(None).malloc_trim(0)
