@@ -9,7 +9,6 @@ from typing import Final
 from openclaw_webhooks.guards.limits.base import LimitKey
 
 
-@lru_cache(maxsize=1024)
 def hash_key(key: LimitKey) -> bytes:
     """Hash a key to 16 bytes, the last eight of which are ``hash_path``: so a store can add up what is on a path.
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextvars import Context
+from functools import lru_cache
 from typing import Any, Final, Self
 
 from django_ratelimit.core import get_usage
@@ -87,7 +88,7 @@ class RedisStore:
     def hit(self, key: LimitKey) -> Verdict:
         """Count one request against the key's window, also one that is refused, which changes nothing."""
         allowance = self._limits.of(key.path)
-        digest = hash_key(key).hex()
+        digest = _digest_of(key)
         usage = self._outage.ask(lambda: self._counting.count(digest, allowance))
         # 0 seconds left is the last second of the window.
         seconds = max(1, usage["time_left"] + 1)
@@ -96,7 +97,7 @@ class RedisStore:
 
     def acquire(self, key: LimitKey) -> Lease | Verdict:
         """Take one of the key's slots for ``lease_seconds``."""
-        return self.slots.take(hash_key(key).hex(), in_flight=self._limits.of(key.path).in_flight) or TRY_SOON
+        return self.slots.take(_digest_of(key), in_flight=self._limits.of(key.path).in_flight) or TRY_SOON
 
     def admit(self, key: LimitKey) -> Admission:
         """Do one after the other."""
@@ -162,3 +163,9 @@ def _count(digest: str, allowance: Allowance) -> dict[str, Any]:
     if usage is None or usage["limit"] != allowance.rate:
         raise LimitStoreUnavailable("django-ratelimit is switched off, or its cache did not count.")
     return usage
+
+
+@lru_cache(maxsize=1024)
+def _digest_of(key: LimitKey) -> str:
+    """Return the hash of a key as text."""
+    return hash_key(key).hex()
