@@ -11,10 +11,9 @@ from django.utils.safestring import SafeString
 
 from openclaw_webhooks.admin.charts import draw_bars, name_moment
 from openclaw_webhooks.admin.formatting import format_count
-from openclaw_webhooks.calls.batch import HOUR_MS, MINUTE_MS, minute_of
+from openclaw_webhooks.calls.batch import DAY_MS, HOUR_MS, MINUTE_MS, minute_of
 from openclaw_webhooks.calls.lookups import fetch_limited_clients
 from openclaw_webhooks.calls.statistics import (
-    DAY_MS,
     Durations,
     RouteNumbers,
     Span,

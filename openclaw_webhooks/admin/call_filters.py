@@ -9,9 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from openclaw_webhooks.admin.narrowing import IndexedFilter, SpanFilter
-from openclaw_webhooks.calls.batch import HOUR_MS
+from openclaw_webhooks.calls.batch import DAY_MS, HOUR_MS
 from openclaw_webhooks.calls.lookups import Facet, fetch_recent_clients, fetch_values
-from openclaw_webhooks.calls.statistics import DAY_MS
 from openclaw_webhooks.models import Call
 
 _CLASS_NAMES = {0: "no answer", 2: "2xx", 4: "4xx", 5: "5xx"}

@@ -18,9 +18,8 @@ from django.http import HttpRequest
 
 from openclaw_webhooks.admin.formatting import shorten
 from openclaw_webhooks.admin.narrowing import IndexedFilter, SpanFilter
-from openclaw_webhooks.calls.batch import HOUR_MS
+from openclaw_webhooks.calls.batch import DAY_MS, HOUR_MS
 from openclaw_webhooks.calls.lookups import build_leap
-from openclaw_webhooks.calls.statistics import DAY_MS
 from openclaw_webhooks.engines.records import FlowStatus
 from openclaw_webhooks.models import Flow
 

@@ -16,6 +16,7 @@ from openclaw_webhooks.calls.record import CallRecord, Step
 OWN_ROWS = 10
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
 
 
 class FoldKey(NamedTuple):

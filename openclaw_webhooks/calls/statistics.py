@@ -14,11 +14,9 @@ from typing import Final, NamedTuple
 
 from django.db import connection
 
-from openclaw_webhooks.calls.batch import HOUR_MS, MINUTE_MS, minute_of
+from openclaw_webhooks.calls.batch import DAY_MS, HOUR_MS, MINUTE_MS, minute_of
 from openclaw_webhooks.calls.lookups import build_leap
 from openclaw_webhooks.models import Call, CallHour, CallMinute, Outcome
-
-DAY_MS = 24 * HOUR_MS
 
 
 class Span(NamedTuple):

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from openclaw_webhooks.calls.batch import HOUR_MS, Batch
-from openclaw_webhooks.calls.statistics import DAY_MS, RouteNumbers, Span, fetch_route_numbers
+from openclaw_webhooks.calls.batch import DAY_MS, HOUR_MS, Batch
+from openclaw_webhooks.calls.statistics import RouteNumbers, Span, fetch_route_numbers
 from openclaw_webhooks.calls.writer import write_batch
 from tests.calls.builders import NOON_MS, build_record, build_refusal
 from tests.calls.test_writer import write

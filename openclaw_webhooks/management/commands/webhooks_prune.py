@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 from django.core.management.base import CommandError, CommandParser
 from django.db import Error
 
 from openclaw_webhooks.call_context import call_context
+from openclaw_webhooks.calls.batch import DAY_MS
 from openclaw_webhooks.calls.retention import prune_calls
 from openclaw_webhooks.conf.settings import AppSettings, get_settings
 from openclaw_webhooks.engines.embedded import EmbeddedEngine
@@ -18,8 +19,6 @@ from openclaw_webhooks.engines.embedded.engine import read_unix_ms
 from openclaw_webhooks.exceptions import EngineError
 from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.progress import Progress
-
-_DAY_MS: Final = 24 * 60 * 60 * 1000
 
 
 class Command(WebhooksCommand):
@@ -83,7 +82,7 @@ class _Work(NamedTuple):
     def of(cls, settings: AppSettings, options: dict[str, Any]) -> _Work:
         days = settings.flow_retention_days if options["days"] is None else options["days"]
         call_days = settings.call_retention_days if options["call_days"] is None else options["call_days"]
-        return cls(days * _DAY_MS, read_unix_ms() - call_days * _DAY_MS, options["batch_size"])
+        return cls(days * DAY_MS, read_unix_ms() - call_days * DAY_MS, options["batch_size"])
 
     def do(self, *, is_dry: bool = False, note_progress: Callable[[int], object] = lambda _done: None) -> _Found:
         with call_context("command webhooks_prune"):
