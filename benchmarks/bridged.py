@@ -42,8 +42,8 @@ def run_app_beside(version: str, folder: Path) -> Iterator[Target]:
 
 @contextlib.contextmanager
 def run_app_hosted(version: str, folder: Path) -> Iterator[Target]:
-    """Run a Gateway that hosts this app, and ask it on the Gateway's port."""
-    gateway = build_hosted(_find(version), folder, free_port(), _DOCUMENT, {"OPENCLAW_WEBHOOKS_WORKERS": "2"})
+    """Run a Gateway that hosts this app as it comes, and ask it on the Gateway's port."""
+    gateway = build_hosted(_find(version), folder, free_port(), _DOCUMENT, {})
     gateway.start()
     try:
         gateway.wait_for_route(LIVE)

@@ -56,6 +56,8 @@ class ServerEnvironment:
         binds: Where the server listens; the first is the address that it tells.
         workers: Number of worker processes.
         cpu_affinity: Whether each worker keeps to a processor, where all get as many.
+        cpus_left: How many processors are left to a Gateway that hosts this server: it has one thread, and the workers
+            wait for it. Under ``wsgi`` none, as the DRF view needs more of them than the Gateway does.
         threads: Engine threads of a worker (ASGI), or its request threads (WSGI).
         data_folder: Absolute; holds the database, the secret key and the starter configuration.
         database: An entry of Django's ``DATABASES``; holds the database's password.
@@ -79,6 +81,7 @@ class ServerEnvironment:
     binds: tuple[Bind, ...]
     workers: int
     cpu_affinity: bool
+    cpus_left: int
     threads: int
     interface: Interface
     data_folder: Path
@@ -133,12 +136,17 @@ def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[En
     reader = _Reader(environ)
     binds = reader.read("OPENCLAW_WEBHOOKS_BIND", parse_binds, default=_DEFAULT_BINDS)
     data_folder = reader.read("OPENCLAW_WEBHOOKS_DATA_DIR", _parse_folder, default=Path("data").absolute())
+    host_token = reader.read("OPENCLAW_WEBHOOKS_HOST_TOKEN", _parse_host_token, default=None)
+    interface: Interface = reader.read("OPENCLAW_WEBHOOKS_INTERFACE", _parse_interface, default="asgi")
+    cpus_left = 1 if host_token is not None and interface == "asgi" else 0
+    workers = max(1, count_cores() - cpus_left)
     server = ServerEnvironment(
         binds=binds,
-        workers=reader.read("OPENCLAW_WEBHOOKS_WORKERS", _count(MAX_WORKERS), default=count_cores()),
+        workers=reader.read("OPENCLAW_WEBHOOKS_WORKERS", _count(MAX_WORKERS), default=workers),
         cpu_affinity=reader.read("OPENCLAW_WEBHOOKS_CPU_AFFINITY", _parse_switch, default=True),
+        cpus_left=cpus_left,
         threads=reader.read("OPENCLAW_WEBHOOKS_THREADS", _count(MAX_THREADS), default=16),
-        interface=reader.read("OPENCLAW_WEBHOOKS_INTERFACE", _parse_interface, default="asgi"),
+        interface=interface,
         data_folder=data_folder,
         engine=reader.read("OPENCLAW_WEBHOOKS_ENGINE", _parse_engine, default="embedded"),
         database=_read_database(reader, data_folder),
@@ -150,7 +158,7 @@ def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[En
         rate_limit_headers=reader.read("OPENCLAW_WEBHOOKS_RATE_LIMIT_HEADERS", _parse_switch, default=False),
         bridge_url=reader.read("OPENCLAW_WEBHOOKS_BRIDGE_URL", _parse_bridge_url, default=None),
         bridge_token=reader.read("OPENCLAW_WEBHOOKS_BRIDGE_TOKEN", str, default=None),
-        host_token=reader.read("OPENCLAW_WEBHOOKS_HOST_TOKEN", _parse_host_token, default=None),
+        host_token=host_token,
         metrics=reader.read("OPENCLAW_WEBHOOKS_METRICS", _parse_switch, default=False),
         metrics_token=reader.read("OPENCLAW_WEBHOOKS_METRICS_TOKEN", str, default=""),
         monitoring_networks=reader.read("OPENCLAW_WEBHOOKS_MONITORING_NETWORKS", _parse_list, default=()),

@@ -97,7 +97,7 @@ def _is_route(path: str) -> bool:
 
 
 if SERVER.cpu_affinity:
-    pre_fork = scheduling.pre_fork
+    pre_fork = scheduling.build_pre_fork(cpus_left=SERVER.cpus_left)
     post_fork = scheduling.post_fork
 
 if SERVER.interface == "wsgi":

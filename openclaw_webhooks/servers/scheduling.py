@@ -6,19 +6,21 @@ processor, whose caches hold nothing of it. In ``gunicorn.conf.py``::
 
     from openclaw_webhooks.servers import scheduling
 
-    pre_fork = scheduling.pre_fork
+    pre_fork = scheduling.build_pre_fork()
     post_fork = scheduling.post_fork
 
-Only where every processor gets as many workers as any other. With fewer workers than processors the kernel may move a
-worker away from a busy one, and does better.
+Only where every processor gets as many workers as any other, but for those that are left to somebody else: the one
+thread of a Gateway that hosts the server. With fewer workers than processors the kernel may move a worker away from a
+busy one, and does better.
 
 **Who is woken waits for its turn** (``interrupt_nobody``), under the ASGI worker: the kernel would have a thread that
 was woken interrupt the one that woke it, in the middle of what it was about to finish.
 
 Measured with 8 callers, 2 workers and 2 processors, in requests a second. The first: at the ASGI door a fifth more gets
-and an eighth more lifecycles, at the DRF door a tenth more gets. The second on top of it: a tenth more gets and
-lifecycles, and a quarter more gets of a Gateway that hosts the server, whose one thread each answer interrupted; with
-threads that take their turns of a queue, at the DRF door, a tenth fewer.
+and an eighth more lifecycles, at the DRF door a tenth more gets; and where a Gateway hosts the server a tenth more of
+everything with one worker and one processor left, instead of two workers. The second on top of it: a tenth more gets
+and lifecycles, and a quarter more gets of a Gateway that hosts the server, whose one thread each answer interrupted;
+with threads that take their turns of a queue, at the DRF door, a tenth fewer.
 
 Source: gunicorn 27.0, ``arbiter.py``; sched_setaffinity(2), sched(7).
 """
@@ -28,19 +30,33 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 
-def pre_fork(arbiter: Any, worker: Any) -> None:
-    """Choose the new worker's processor: the one with the fewest workers (``pre_fork`` hook).
+def build_pre_fork(*, cpus_left: int = 0) -> Callable[[Any, Any], None]:
+    """Build the ``pre_fork`` hook, which chooses a new worker's processor: the one with the fewest workers.
 
     A worker that replaces one that ended gets that one's; on a reload the new ones spread as the old ones do.
+
+    Args:
+        cpus_left: How many processors are left to others where each of the rest gets as many workers.
     """
-    cpus = usable_cpus()
-    if cpus and arbiter.num_workers % len(cpus) == 0:
-        taken = Counter(getattr(sibling, "cpu", None) for sibling in arbiter.WORKERS.values())
-        worker.cpu = min(cpus, key=lambda cpu: (taken[cpu], cpu))
+
+    def pre_fork(arbiter: Any, worker: Any) -> None:
+        for cpus in _choices(sorted(usable_cpus()), cpus_left):
+            if arbiter.num_workers % len(cpus) == 0:
+                taken = Counter(getattr(sibling, "cpu", None) for sibling in arbiter.WORKERS.values())
+                worker.cpu = min(cpus, key=lambda cpu: (taken[cpu], cpu))
+                return
+
+    return pre_fork
+
+
+def _choices(cpus: Sequence[int], cpus_left: int) -> Iterator[Sequence[int]]:
+    """Return all processors, and those without the ones that are left to others; never none."""
+    return (chosen for chosen in (cpus, cpus[: max(0, len(cpus) - cpus_left)]) if chosen)
 
 
 def post_fork(_arbiter: Any, worker: Any) -> None:

@@ -32,6 +32,9 @@ VARIABLES = (
 )
 
 
+HOST_TOKEN = "a-token-of-the-tests"
+
+
 def parse(**environ: str) -> ServerEnvironment:
     parsed = parse_environment(environ)
     assert isinstance(parsed, ServerEnvironment), [str(problem) for problem in parsed]
@@ -217,6 +220,24 @@ def test_the_bridge_engine_needs_to_know_where_the_bridge_is() -> None:
     server = parse_environment({"OPENCLAW_WEBHOOKS_ENGINE": "bridge", "OPENCLAW_WEBHOOKS_BRIDGE_URL": url})
     assert isinstance(server, ServerEnvironment)
     assert (server.engine, server.bridge_url) == ("bridge", url)
+
+
+@pytest.mark.parametrize(
+    ("cores", "environ", "workers", "cpus_left"),
+    [
+        (4, {"OPENCLAW_WEBHOOKS_HOST_TOKEN": HOST_TOKEN}, 3, 1),
+        (1, {"OPENCLAW_WEBHOOKS_HOST_TOKEN": HOST_TOKEN}, 1, 1),
+        (4, {"OPENCLAW_WEBHOOKS_HOST_TOKEN": HOST_TOKEN, "OPENCLAW_WEBHOOKS_WORKERS": "4"}, 4, 1),
+        (4, {"OPENCLAW_WEBHOOKS_HOST_TOKEN": HOST_TOKEN, "OPENCLAW_WEBHOOKS_INTERFACE": "wsgi"}, 4, 0),
+        (4, {}, 4, 0),
+    ],
+)
+def test_a_gateway_that_hosts_the_server_is_left_a_core(
+    cores: int, environ: dict[str, str], workers: int, cpus_left: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("project.environment.count_cores", lambda: cores)
+    server = parse(**environ)
+    assert (server.workers, server.cpus_left) == (workers, cpus_left)
 
 
 def test_several_addresses_are_separated_by_commas(tmp_path: Path) -> None:

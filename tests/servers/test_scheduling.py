@@ -86,6 +86,18 @@ def test_workers_that_cannot_be_spread_evenly_are_left_to_the_kernel(tmp_path: P
         wait_for(server, [cpus] * 3)
 
 
+@pytest.mark.parametrize("asked", [1, 2])
+def test_a_gateway_that_hosts_the_server_is_left_a_processor(asked: int, tmp_path: Path, cpus: set[int]) -> None:
+    environ = {"OPENCLAW_WEBHOOKS_HOST_TOKEN": "a-token-of-the-tests"}
+    with serve("gunicorn-asgi", tmp_path, workers=asked, environ=environ) as server:
+        wait_for(server, [{cpu} for cpu in (sorted(cpus) * 2)[:asked]])
+
+
+def test_one_worker_of_two_processors_is_left_to_the_kernel(tmp_path: Path, cpus: set[int]) -> None:
+    with serve("gunicorn-asgi", tmp_path, workers=1) as server:
+        wait_for(server, [cpus])
+
+
 def test_it_can_be_turned_off(tmp_path: Path, cpus: set[int]) -> None:
     with serve("gunicorn-asgi", tmp_path, workers=2, environ={"OPENCLAW_WEBHOOKS_CPU_AFFINITY": "off"}) as server:
         wait_for(server, [cpus] * 2)
