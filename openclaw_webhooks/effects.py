@@ -85,11 +85,13 @@ class RunAction:
         act: Asks the engine; may be made once more where what it did was undone.
         tell: Makes the body that tells the outcome, once that is certain; blocks as well.
         joins: Whether several such calls may be made together (``engines.base.CommitsTogether``).
+        is_long: Whether what they make may be long, and take its time after the engine has answered.
     """
 
     act: Callable[[], Outcome]
     tell: Callable[[Outcome], tuple[Outcome, bytes]]
     joins: bool = False
+    is_long: bool = False
 
     def run(self) -> tuple[Outcome, bytes]:
         """Do both, one after the other."""

@@ -147,8 +147,9 @@ class _Exchange:
         return _follow_now(authentication_steps(effect.head, effect.secret, self._runtime.resolver))
 
     async def _run(self, effect: RunAction) -> Any:
-        """Make the engine's call in the pool; it cannot be stopped, so a caller that leaves does not free its slot."""
-        job = self._runtime.engine_pool.submit(effect.act, effect.tell, joins=effect.joins)
+        """Make the engine's call in a pool; it cannot be stopped, so a caller that leaves does not free its slot."""
+        pool = self._runtime.engine_pool if effect.is_long else self._runtime.loop_pool
+        job = pool.submit(effect.act, effect.tell, joins=effect.joins)
         try:
             return await job.future
         except asyncio.CancelledError:

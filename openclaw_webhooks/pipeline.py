@@ -19,7 +19,7 @@ from ipaddress import IPv4Network, IPv6Network
 from time import perf_counter_ns
 
 from openclaw_webhooks.actions.schema import check_whole_numbers, parse_action
-from openclaw_webhooks.actions.values import Action, Fault
+from openclaw_webhooks.actions.values import Action, Fault, ListFlows
 from openclaw_webhooks.call_context import call_context
 from openclaw_webhooks.calls.journey import SKIPPED_MARK
 from openclaw_webhooks.calls.record import CallRecord, CallSink, Step
@@ -256,7 +256,9 @@ class Pipeline:
             call.engine_us = (call.marks[-1] - call.marks[-2]) // 1000
             return outcome, envelope(route.route_id, outcome)
 
-        outcome, body = yield RunAction(act, tell, joins=isinstance(action, BRIEF_CHANGES))
+        outcome, body = yield RunAction(
+            act, tell, joins=isinstance(action, BRIEF_CHANGES), is_long=isinstance(action, ListFlows)
+        )
         call.code, call.flow_id = outcome.code, _flow_id(action, outcome)
         return _answer_json(call, outcome.status, body, retry_after_seconds=outcome.retry_after_seconds)
 

@@ -26,8 +26,9 @@ from openclaw_webhooks.conf.configuration import Configuration, get_configuratio
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.conf.settings import AppSettings, get_settings
 from openclaw_webhooks.engine_pool import EnginePool
-from openclaw_webhooks.engines.base import CommitsTogether, Engine
+from openclaw_webhooks.engines.base import CommitsTogether, Engine, PausesOnLoop
 from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Allowance, Limits, LimitStore
+from openclaw_webhooks.loop_pool import LoopPool
 from openclaw_webhooks.memory import give_back
 from openclaw_webhooks.monitoring.pages import MonitoringPages
 from openclaw_webhooks.monitoring.watch import Watch, Watched
@@ -43,6 +44,8 @@ class Runtime:
     Attributes:
         routes: Request path to route; a path that ends in one slash leads to the same route as the path without.
         engine_pool: Where the ASGI door makes the engine's blocking calls.
+        loop_pool: Where it makes those that make nothing long: on the event loop where the engine can pause there, else
+            the ``engine_pool`` as well.
         limit_pool: Where it asks a limit store that may wait, so that a slow one holds no thread of the engine's.
         watch: Who hears of calls afterwards: metrics, logs, traces, signals.
         pages: What monitoring asks for.
@@ -57,6 +60,7 @@ class Runtime:
     recorder: CallRecorder | NoRecorder
     pipeline: Pipeline
     engine_pool: EnginePool
+    loop_pool: EnginePool | LoopPool
     limit_pool: EnginePool
     watch: Watch
     pages: MonitoringPages
@@ -64,6 +68,7 @@ class Runtime:
 
     def close(self) -> None:
         """Finish what was begun: engine calls end, records are written, the limits let go. Takes seconds at most."""
+        self.loop_pool.close()
         self.engine_pool.close()
         self.limit_pool.close()
         self.recorder.close()
@@ -148,6 +153,8 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         reasons=reasons,
         note_resolution=watch.note_resolution,
     )
+    engine_pool = _build_engine_pool(engine, settings.engine_threads)
+    pauses = isinstance(engine, PausesOnLoop) and engine.pauses_on_loop
     return Runtime(
         configuration=configuration,
         routes=build_route_table(configuration),
@@ -156,7 +163,8 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         engine=engine,
         recorder=recorder,
         pipeline=pipeline,
-        engine_pool=_build_engine_pool(engine, settings.engine_threads),
+        engine_pool=engine_pool,
+        loop_pool=LoopPool(settings.engine_threads) if pauses else engine_pool,
         limit_pool=EnginePool(_LIMIT_THREADS),
         watch=watch,
         pages=watch.build_pages(find_client=pipeline.find_client, read_statuses=resolver.statuses),

@@ -7,13 +7,14 @@ import itertools
 import json
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from openclaw_webhooks import exchange
 from openclaw_webhooks.asgi import mount
 from openclaw_webhooks.effects import BODY_LIMIT_BYTES
+from openclaw_webhooks.engines.base import EngineCapabilities
 from openclaw_webhooks.guards.limits.base import Admission, LimitKey
 from openclaw_webhooks.guards.limits.process_memory import ProcessMemoryStore
 from openclaw_webhooks.models import Flow
@@ -64,6 +65,32 @@ def test_creates_a_flow() -> None:
     assert (answer.status, answer.headers["content-type"]) == (200, "application/json; charset=utf-8")
     assert answer.headers["content-length"] == str(len(answer.body))
     assert Flow.objects.get().flow_id == answer.json["result"]["flow"]["flowId"]
+
+
+class TellingEngine:
+    """Holds nothing, and notes in which thread it was asked."""
+
+    capabilities = EngineCapabilities(reports_tasks=False, prunes=False, keeps_history=False, keeps_whole_numbers=True)
+    pauses_on_loop = True
+    asked_in: ClassVar[dict[str, int]] = {}
+
+    def bind_session(self, session_key: str) -> TellingEngine:
+        return self
+
+    def get_flow(self, flow_id: str) -> None:
+        self.asked_in["get"] = threading.get_ident()
+
+    def list_flows(self) -> list[Any]:
+        self.asked_in["list"] = threading.get_ident()
+        return []
+
+
+def test_an_engine_that_pauses_is_asked_on_the_event_loop_but_for_long_lists(settings: Any) -> None:
+    settings.OPENCLAW_WEBHOOKS = settings.OPENCLAW_WEBHOOKS | {"ENGINE": "tests.test_exchange.TellingEngine"}
+    for action in ({"action": "get_flow", "flowId": "f-1"}, {"action": "list_flows"}):
+        assert ask(json.dumps(action).encode()).status == 200
+    own = threading.get_ident()
+    assert {name: asked == own for name, asked in TellingEngine.asked_in.items()} == {"get": True, "list": False}
 
 
 def test_reads_a_body_in_pieces() -> None:

@@ -230,6 +230,19 @@ class Engine(Protocol):
 
 
 @runtime_checkable
+class PausesOnLoop(Protocol):
+    """An engine that waits for sockets alone, and whose calls can pause on an event loop meanwhile (``pausing``).
+
+    Optional. Calls with short results are then made there, and no thread waits for them.
+    """
+
+    @property
+    def pauses_on_loop(self) -> bool:
+        """Tell whether it can, as this machine is equipped."""
+        ...
+
+
+@runtime_checkable
 class CommitsTogether(Protocol):
     """An engine that can make the changes of several calls durable at once, for stores where a commit is what costs.
 

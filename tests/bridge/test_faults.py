@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import pathlib
@@ -19,7 +20,6 @@ from openclaw_webhooks.engines.bridge.breaker import FAILURES_TO_OPEN, PAUSE_SEC
 from openclaw_webhooks.engines.bridge.client import BridgeClient
 from openclaw_webhooks.engines.bridge.engine import BridgeEngine
 from openclaw_webhooks.engines.bridge.mapping import map_cancel, map_mutation, map_run_task
-from openclaw_webhooks.engines.bridge.session import BridgeSession
 from openclaw_webhooks.engines.bridge.transport import Transport
 from openclaw_webhooks.engines.results import (
     CancelRefusal,
@@ -30,6 +30,7 @@ from openclaw_webhooks.engines.results import (
     TaskNotCreated,
 )
 from openclaw_webhooks.exceptions import EngineUnavailable, OutcomeUnknown, PersistFailed
+from tests.pausing import OnLoop, call_on, running_loop
 
 FLOW = {
     "flowId": "f-1",
@@ -70,14 +71,22 @@ def peer(folder: pathlib.Path, *answers: Answer) -> Iterator[BridgeAddress]:
 
 
 def read_request(connection: socket.socket) -> bytes:
+    """Return the body of a request; ``ConnectionError`` where the connection ends instead."""
     received = b""
     while b"\r\n\r\n" not in received:
-        received += connection.recv(65536)
+        received += _receive(connection)
     head, _, body = received.partition(b"\r\n\r\n")
     length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
     while len(body) < length:
-        body += connection.recv(65536)
+        body += _receive(connection)
     return body
+
+
+def _receive(connection: socket.socket) -> bytes:
+    received = connection.recv(65536)
+    if not received:
+        raise ConnectionError
+    return received
 
 
 def answer(value: Any, *, status: int = 200, keep: bool = False, split: bool = False) -> Answer:
@@ -110,26 +119,50 @@ def say_half(connection: socket.socket) -> None:
     connection.sendall(b'HTTP/1.1 200 x\r\nContent-Length: 100\r\n\r\n{"ok":')
 
 
-def engine_at(address: BridgeAddress, *, seconds: float = 5, token: str | None = None) -> BridgeEngine:
-    return BridgeEngine(BridgeClient(Transport(address, connect_seconds=1, total_seconds=seconds), token=lambda: token))
+class Caller:
+    """Binds sessions whose calls block their thread, or pause on an event loop."""
 
+    def __init__(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        self._loop = loop
+        self._transports: list[Transport] = []
 
-def expect(
-    address: BridgeAddress, read: type[Exception] | None, change: type[Exception], *, seconds: float = 5
-) -> None:
-    """Ask for a read and for a change, and expect what is known of each."""
-    session = engine_at(address, seconds=seconds).bind_session("k")
-    if read:
+    def bind(self, address: BridgeAddress, *, seconds: float = 5, token: str | None = None) -> Any:
+        transport = Transport(address, connect_seconds=1, total_seconds=seconds)
+        self._transports.append(transport)
+        session = BridgeEngine(BridgeClient(transport, token=lambda: token)).bind_session("k")
+        return session if self._loop is None else OnLoop(session, self._loop)
+
+    def expect(
+        self, address: BridgeAddress, read: type[Exception], change: type[Exception], *, seconds: float = 5
+    ) -> None:
+        """Ask for a read and for a change, and expect what is known of each."""
+        session = self.bind(address, seconds=seconds)
         with pytest.raises(read):
             session.get_flow("f-1")
-    with pytest.raises(change) as raised:
-        session.finish_flow("f-1", expected_revision=0)
-    if isinstance(raised.value, OutcomeUnknown):
-        assert raised.value.flow_id == "f-1"
+        with pytest.raises(change) as raised:
+            session.finish_flow("f-1", expected_revision=0)
+        if isinstance(raised.value, OutcomeUnknown):
+            assert raised.value.flow_id == "f-1"
+
+    def close(self) -> None:
+        """Close what is kept, for which peers wait."""
+        for transport in self._transports:
+            if self._loop is None:
+                transport.close()
+            else:
+                call_on(self._loop, transport.close)
 
 
-def test_nobody_listens(tmp_path: pathlib.Path) -> None:
-    expect(BridgeAddress(socket_path=str(tmp_path / "none.sock")), EngineUnavailable, PersistFailed)
+@pytest.fixture(params=["thread", "loop"])
+def caller(request: pytest.FixtureRequest) -> Iterator[Caller]:
+    with contextlib.ExitStack() as stack:
+        made = Caller(None if request.param == "thread" else stack.enter_context(running_loop()))
+        yield made
+        made.close()
+
+
+def test_nobody_listens(caller: Caller, tmp_path: pathlib.Path) -> None:
+    caller.expect(BridgeAddress(socket_path=str(tmp_path / "none.sock")), EngineUnavailable, PersistFailed)
 
 
 def say(text: bytes) -> Answer:
@@ -158,54 +191,57 @@ RUBBISH = {
 
 
 @pytest.mark.parametrize("wrong", RUBBISH.values(), ids=RUBBISH)
-def test_after_a_request_was_sent_a_change_may_have_happened(wrong: Answer, tmp_path: pathlib.Path) -> None:
+def test_after_a_request_was_sent_a_change_may_have_happened(
+    caller: Caller, wrong: Answer, tmp_path: pathlib.Path
+) -> None:
     with peer(tmp_path, wrong) as address:
-        expect(address, EngineUnavailable, OutcomeUnknown)
+        caller.expect(address, EngineUnavailable, OutcomeUnknown)
 
 
-def test_a_peer_that_says_nothing_is_left_in_time(tmp_path: pathlib.Path) -> None:
+def test_a_peer_that_says_nothing_is_left_in_time(caller: Caller, tmp_path: pathlib.Path) -> None:
     with peer(tmp_path, say_nothing) as address:
-        expect(address, EngineUnavailable, OutcomeUnknown, seconds=0.2)
+        caller.expect(address, EngineUnavailable, OutcomeUnknown, seconds=0.2)
 
 
 @pytest.mark.parametrize(
     "code", ["unauthorized", "session_not_bound", "unsupported_protocol", "shutting_down", "too_large"]
 )
-def test_a_refusal_says_that_nothing_happened(code: str, tmp_path: pathlib.Path) -> None:
+def test_a_refusal_says_that_nothing_happened(caller: Caller, code: str, tmp_path: pathlib.Path) -> None:
     refusal = {"ok": False, "error": {"code": code, "message": "m", "applied": "no"}}
     with peer(tmp_path, answer(refusal, status=403)) as address:
-        expect(address, EngineUnavailable, PersistFailed)
+        caller.expect(address, EngineUnavailable, PersistFailed)
 
 
-def test_a_change_that_failed_in_the_middle_is_unknown(tmp_path: pathlib.Path) -> None:
+def test_a_change_that_failed_in_the_middle_is_unknown(caller: Caller, tmp_path: pathlib.Path) -> None:
     failure = {"ok": False, "error": {"code": "call_failed", "message": "m", "applied": "unknown"}}
     with peer(tmp_path, answer(failure, status=500)) as address:
-        expect(address, EngineUnavailable, OutcomeUnknown)
+        caller.expect(address, EngineUnavailable, OutcomeUnknown)
 
 
-def test_an_answer_may_end_its_connection_in_a_packet_of_its_own(tmp_path: pathlib.Path) -> None:
+def test_an_answer_may_end_its_connection_in_a_packet_of_its_own(caller: Caller, tmp_path: pathlib.Path) -> None:
     with peer(tmp_path, answer({"ok": True, "value": FLOW}, split=True)) as address:
-        session = engine_at(address).bind_session("k")
+        session = caller.bind(address)
         assert [session.get_flow("f-1") is not None for _ in range(3)] == [True] * 3
 
 
-def test_a_kept_connection_that_was_closed_costs_no_read(tmp_path: pathlib.Path) -> None:
+def test_a_kept_connection_that_was_closed_costs_no_read(caller: Caller, tmp_path: pathlib.Path) -> None:
     def answer_once_then_close(connection: socket.socket) -> None:
         answer({"ok": True, "value": FLOW}, keep=True)(connection)
 
     with peer(tmp_path, answer_once_then_close) as address:
-        session = engine_at(address).bind_session("k")
+        session = caller.bind(address)
         assert all(session.get_flow("f-1") for _ in range(4))
+        caller.close()  # The peer waits for another request.
 
 
-def test_nothing_that_the_gateway_adds_gets_out(tmp_path: pathlib.Path) -> None:
+def test_nothing_that_the_gateway_adds_gets_out(caller: Caller, tmp_path: pathlib.Path) -> None:
     with peer(tmp_path, answer({"ok": True, "value": FLOW | {"more": "agent:main:secret"}})) as address:
-        assert "secret" not in repr(engine_at(address).bind_session("k").get_flow("f-1"))
+        assert "secret" not in repr(caller.bind(address).get_flow("f-1"))
 
 
 @pytest.mark.parametrize("token", ["line\nend", "ü" * 20, "with blank"])
-def test_a_token_that_no_header_can_carry_is_not_told(token: str, tmp_path: pathlib.Path) -> None:
-    session = engine_at(BridgeAddress(socket_path=str(tmp_path / "s")), token=token).bind_session("k")
+def test_a_token_that_no_header_can_carry_is_not_told(caller: Caller, token: str, tmp_path: pathlib.Path) -> None:
+    session = caller.bind(BridgeAddress(socket_path=str(tmp_path / "s")), token=token)
     with pytest.raises(EngineUnavailable, match="no header can carry") as raised:
         session.get_flow("f-1")
     assert token not in str(raised.value)
@@ -231,9 +267,9 @@ def test_the_breaker_opens_asks_again_and_closes() -> None:
     assert [breaker.may_call(), breaker.may_call()] == [True, True]
 
 
-def test_what_fails_at_once_is_asked_each_time(tmp_path: pathlib.Path) -> None:
+def test_what_fails_at_once_is_asked_each_time(caller: Caller, tmp_path: pathlib.Path) -> None:
     """The first request after the return of a Gateway that was gone is served."""
-    session = engine_at(BridgeAddress(socket_path=str(tmp_path / "peer.sock"))).bind_session("k")
+    session = caller.bind(BridgeAddress(socket_path=str(tmp_path / "peer.sock")))
     for _ in range(10 * FAILURES_TO_OPEN):
         assert "cannot connect" in str(_fail(session))
     with peer(tmp_path, *[hang_up] * 10 * FAILURES_TO_OPEN, answer({"ok": True, "value": FLOW})):
@@ -242,10 +278,10 @@ def test_what_fails_at_once_is_asked_each_time(tmp_path: pathlib.Path) -> None:
         assert session.get_flow("f-1") is not None
 
 
-def test_a_peer_that_hangs_holds_one_thread(tmp_path: pathlib.Path) -> None:
+def test_a_peer_that_hangs_holds_one_thread(caller: Caller, tmp_path: pathlib.Path) -> None:
     """Callers that come while somebody waits are answered at once, and so when that wait has failed."""
     with peer(tmp_path, say_nothing) as address:
-        session = engine_at(address, seconds=1).bind_session("k")
+        session = caller.bind(address, seconds=1)
         for _ in range(FAILURES_TO_OPEN):
             with pytest.raises(EngineUnavailable, match="no answer came"):
                 session.get_flow("f-1")
@@ -255,7 +291,7 @@ def test_a_peer_that_hangs_holds_one_thread(tmp_path: pathlib.Path) -> None:
     assert sorted("a moment ago" in text for text in told) == [False] + [True] * 7, told
 
 
-def _fail(session: BridgeSession) -> EngineUnavailable:
+def _fail(session: Any) -> EngineUnavailable:
     with pytest.raises(EngineUnavailable) as raised:
         session.get_flow("f-1")
     return raised.value
@@ -287,11 +323,11 @@ def test_a_refusal_beside_a_flow_that_cannot_be_read_stays_a_refusal() -> None:
 
 
 def test_a_flow_that_cannot_be_read_does_not_hide_the_others(
-    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+    caller: Caller, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     listed = [FLOW, FLOW | {"flowId": "f-2", "status": "hibernating"}, 7, FLOW | {"flowId": "f-3"}]
     with peer(tmp_path, answer({"ok": True, "value": listed})) as address:
-        flows = engine_at(address).bind_session("k").list_flows()
+        flows = caller.bind(address).list_flows()
     assert [flow.flow_id for flow in flows] == ["f-1", "f-3"]
     assert "'f-2'" in caplog.text
     assert "secret" not in caplog.text

@@ -20,6 +20,7 @@ from pytest_django.fixtures import Settings
 from openclaw_webhooks.asgi import mount
 from openclaw_webhooks.conf.settings import SHARED_MEMORY_STORE
 from openclaw_webhooks.engines.base import EngineCapabilities
+from openclaw_webhooks.pausing import Pause, find_loop
 from openclaw_webhooks.runtime import close_runtime, get_runtime
 from tests.asgi_client import AsgiCall, Message, build_scope
 from tests.doors.raw import GET_NOTHING
@@ -45,6 +46,19 @@ class BriefEngine:
         time.sleep(0.0005)
 
 
+class PausingEngine(BriefEngine):
+    """Does so on the event loop."""
+
+    pauses_on_loop = True
+
+    def get_flow(self, flow_id: str) -> None:
+        loop = find_loop()
+        assert loop is not None
+        pause = Pause()
+        loop.call_later(0.0005, pause.end)
+        pause.wait()
+
+
 class DeafCall(AsgiCall):
     """A caller that has closed its connection by the time of the answer."""
 
@@ -52,15 +66,16 @@ class DeafCall(AsgiCall):
         raise OSError("The connection is closed.")
 
 
-@pytest.fixture(params=["shared_memory", "redis"])
+@pytest.fixture(params=[("shared_memory", BriefEngine), ("shared_memory", PausingEngine), ("redis", BriefEngine)])
 def _store(request: pytest.FixtureRequest, settings: Settings) -> Iterator[None]:
-    """A runtime on either store, without a database."""
+    """A runtime on either store, and with either kind of engine, without a database."""
+    store, engine = request.param
     app = settings.OPENCLAW_WEBHOOKS | {
         "RECORD_CALLS": False,
-        "ENGINE": "tests.doors.test_leaks.BriefEngine",
+        "ENGINE": f"tests.doors.test_leaks.{engine.__name__}",
         "LIMITS": {"zapier": {"RATE": 1_000_000}},
     }
-    if request.param == "shared_memory":
+    if store == "shared_memory":
         settings.OPENCLAW_WEBHOOKS = app | {"LIMIT_STORE": SHARED_MEMORY_STORE}
         yield
     else:

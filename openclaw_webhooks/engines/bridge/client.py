@@ -90,11 +90,11 @@ class BridgeClient:
         return answer
 
     def _exchange(self, method: str, path: str, body: bytes | None, *, repeats: bool) -> Reply:
-        headers = self._headers()
+        request = _build_request(method, path, self._build_fields(), body)
         if not self._breaker.may_call():
             raise NotSent("the Gateway did not answer a moment ago")
         try:
-            reply = self._transport.exchange(method, path, body, headers, repeats=repeats)
+            reply = self._transport.exchange(request, repeats=repeats)
         except BaseException as error:
             # Not by the time that it took: on a busy machine a refusal takes long as well.
             self._breaker.note_failure(is_in_vain=isinstance(error.__cause__, TimeoutError))
@@ -104,15 +104,16 @@ class BridgeClient:
             self._report.note(None)
         return reply
 
-    def _headers(self) -> dict[str, str]:
+    def _build_fields(self) -> str:
+        """Return the lines of the head that are the same for every path."""
         try:
             token = self._token()
         except (SecretUnresolved, TimeoutError) as error:
             raise NotSent(f"BRIDGE_TOKEN cannot be resolved: {error}") from error
         if token and not is_header_value(token):
             raise NotSent("BRIDGE_TOKEN holds characters that no header can carry")
-        headers = {"Content-Type": "application/json"} | _names_of_call()
-        return headers | {"Authorization": f"Bearer {token}"} if token else headers
+        authorization = f"Authorization: Bearer {token}\r\n" if token else ""
+        return f"Host: bridge\r\n{authorization}{_names_of_call()}"
 
     def _read(self, reply: Reply, outcome: _Outcome) -> Any:
         answer = _parse(reply)
@@ -134,11 +135,17 @@ class BridgeClient:
         return OutcomeUnknown(why, flow_id=outcome.flow_id)
 
 
-def _names_of_call() -> dict[str, str]:
-    """Return what the Gateway's log and traces know the call by that this thread works for."""
+def _names_of_call() -> str:
+    """Return, as lines of a head, what the Gateway's log and traces know the call by that is under way here."""
     call = get_call_context()
-    names = {"X-Request-ID": call.request_id, "traceparent": call.traceparent}
-    return {name: value for name, value in names.items() if value}
+    request_id = f"X-Request-ID: {call.request_id}\r\n" if call.request_id else ""
+    return f"{request_id}traceparent: {call.traceparent}\r\n" if call.traceparent else request_id
+
+
+def _build_request(method: str, path: str, fields: str, body: bytes | None) -> bytes:
+    """Return a whole request; ``fields`` are lines, each with its end."""
+    content = "" if body is None else f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    return f"{method} {path} HTTP/1.1\r\n{fields}{content}\r\n".encode("ascii") + (body or b"")
 
 
 class _Report:

@@ -13,6 +13,7 @@ from openclaw_webhooks.conf.settings import get_settings
 from openclaw_webhooks.engines.bridge.client import BridgeClient
 from openclaw_webhooks.engines.bridge.engine import BridgeEngine
 from openclaw_webhooks.engines.bridge.transport import Transport
+from openclaw_webhooks.pausing import result_of
 from openclaw_webhooks.secrets.refs import Secret
 from openclaw_webhooks.secrets.resolver import SecretResolver
 
@@ -45,6 +46,8 @@ def _token_reader(resolver: SecretResolver, secret: Secret | None) -> Callable[[
     def read() -> str | None:
         if secret is None:
             return None
-        return resolver.resolve_now(secret) or resolver.fetch(secret).result(_TOKEN_PATIENCE_SECONDS)
+        return resolver.resolve_now(secret) or result_of(
+            resolver.fetch(secret), timeout_seconds=_TOKEN_PATIENCE_SECONDS
+        )
 
     return read

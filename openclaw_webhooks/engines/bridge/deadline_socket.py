@@ -35,7 +35,7 @@ class DeadlineSocket:
             if family != socket.AF_UNIX:
                 opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             # Not every system heeds its own limits in this one.
-            opened.settimeout(_left_seconds(clock, deadline))
+            opened.settimeout(left_seconds(clock, deadline))
             opened.connect(target)
         except BaseException:
             opened.close()
@@ -80,9 +80,7 @@ class DeadlineSocket:
 
     def has_news(self) -> bool:
         """Tell whether something can be read, be it the end of the connection."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return has_news(self._socket)
 
     def close(self) -> None:
         """Close; what is called afterwards raises ``OSError``."""
@@ -90,20 +88,27 @@ class DeadlineSocket:
 
     def _limit(self, option: int) -> None:
         """Have the next wait end at the deadline, or less than ``_SLACK_SECONDS`` later."""
-        left_seconds = _left_seconds(self._clock, self.deadline)
-        if not 0 <= self._limits[option] - left_seconds <= _SLACK_SECONDS:
+        seconds = left_seconds(self._clock, self.deadline)
+        if not 0 <= self._limits[option] - seconds <= _SLACK_SECONDS:
             # In the middle, because the next exchange may have a little more time left or a little less.
-            self._limits[option] = limit_seconds = left_seconds + _SLACK_SECONDS / 2
-            seconds, microseconds = divmod(int(limit_seconds * 1_000_000), 1_000_000)
-            self._socket.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", seconds, microseconds))
+            self._limits[option] = limit_seconds = seconds + _SLACK_SECONDS / 2
+            limit = divmod(int(limit_seconds * 1_000_000), 1_000_000)
+            self._socket.setsockopt(socket.SOL_SOCKET, option, struct.pack("@ll", *limit))
 
 
-def _left_seconds(clock: Callable[[], float], deadline: float) -> float:
+def has_news(connected: socket.socket) -> bool:
+    """Tell whether something can be read, be it the end of the connection; waits for nothing."""
+    poll = select.poll()
+    poll.register(connected, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def left_seconds(clock: Callable[[], float], deadline: float) -> float:
     """Return how long it is to the deadline, or raise the ``TimeoutError``."""
-    left_seconds = deadline - clock()
-    if left_seconds <= 0:
+    seconds = deadline - clock()
+    if seconds <= 0:
         raise _time_is_up()
-    return left_seconds
+    return seconds
 
 
 def _time_is_up() -> TimeoutError:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from openclaw_webhooks.engines.base import BoundSession, EngineCapabilities
 from openclaw_webhooks.engines.bridge.client import BridgeClient
 from openclaw_webhooks.engines.bridge.session import BridgeSession
+from openclaw_webhooks.pausing import CAN_PAUSE
 
 _CAPABILITIES: Final = EngineCapabilities(
     reports_tasks=False, prunes=False, keeps_history=False, keeps_whole_numbers=False
@@ -18,6 +19,7 @@ class BridgeEngine:
     """A Gateway's flows. One instance serves a process; it is safe to use from several threads and after a fork."""
 
     capabilities = _CAPABILITIES
+    pauses_on_loop = CAN_PAUSE
 
     def __init__(self, client: BridgeClient) -> None:
         """Use the client; connects to nothing yet."""

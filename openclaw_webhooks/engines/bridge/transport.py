@@ -6,6 +6,7 @@ Django nor what is asked.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import socket
@@ -13,11 +14,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from openclaw_webhooks.conf.bridge import BridgeAddress
 from openclaw_webhooks.engines.bridge.deadline_socket import DeadlineSocket
+from openclaw_webhooks.engines.bridge.loop_socket import LoopSocket
+from openclaw_webhooks.pausing import find_loop
+from openclaw_webhooks.values import value
 
 MAX_IDLE_SECONDS: Final = 60.0
 """A kept connection that rested longer is not used again; the plugin closes one after 75."""
@@ -39,7 +42,7 @@ class NoAnswer(Exception):
     """The request was sent and no whole answer came: the peer may have acted. Its cause is told alike."""
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Reply:
     """An answer: status and body, whatever they are."""
 
@@ -48,7 +51,10 @@ class Reply:
 
 
 class Transport:
-    """Exchanges requests and answers; safe to use from several threads and after a fork."""
+    """Exchanges requests and answers; safe to use from several threads and event loops, and after a fork.
+
+    An exchange blocks its thread, or pauses where that is possible (``pausing``).
+    """
 
     def __init__(
         self,
@@ -66,8 +72,8 @@ class Transport:
         self._forget()
         os.register_at_fork(after_in_child=self._forget)
 
-    def exchange(self, method: str, path: str, body: bytes | None, headers: dict[str, str], *, repeats: bool) -> Reply:
-        """Send a request and return the answer.
+    def exchange(self, request: bytes, *, repeats: bool) -> Reply:
+        """Send a request of HTTP/1.1, whole as it is, and return the answer.
 
         A kept connection may have been closed by the peer in the moment of its use. A request that then was not sent
         whole is sent again on a new connection; one that was is only where ``repeats`` says that it changes nothing.
@@ -80,58 +86,74 @@ class Transport:
         kept = self._take()
         if kept is not None:
             try:
-                return self._exchange_on(kept, (method, path, body, headers), deadline)
+                return self._exchange_on(kept, request, deadline)
             except NotSent:
                 pass
             except NoAnswer:
                 if not repeats or not kept.was_closed:
                     raise
-        return self._exchange_on(self._connect(deadline), (method, path, body, headers), deadline)
+        return self._exchange_on(self._connect(deadline), request, deadline)
 
     def close(self) -> None:
         """Close what rests; connections in use are closed by their users."""
-        while (connection := self._pop()) is not None:
-            connection.sock.close()
+        for loop in tuple(self._resting):
+            while (connection := self._pop(loop)) is not None:
+                connection.sock.close()
 
     def _forget(self) -> None:
         # A child must not talk on its parent's connections. The descriptors are the parent's to close.
         self._lock = threading.Lock()
-        self._resting: deque[_Connection] = deque()
+        # Those of threads are of no event loop.
+        self._resting: dict[asyncio.AbstractEventLoop | None, deque[_Connection]] = {}
 
     def _take(self) -> _Connection | None:
         """Return the connection that was used last, if one rests that the peer has not closed."""
-        while (connection := self._pop()) is not None:
+        loop = find_loop()
+        while (connection := self._pop(loop)) is not None:
             if connection.rests_until > self._clock() and not connection.sock.has_news():
                 return connection
             connection.sock.close()
         return None
 
-    def _pop(self) -> _Connection | None:
+    def _pop(self, loop: asyncio.AbstractEventLoop | None) -> _Connection | None:
         with self._lock:
-            return self._resting.pop() if self._resting else None
+            resting = self._resting.get(loop)
+            return resting.pop() if resting else None
+
+    def _keep(self, connection: _Connection) -> None:
+        connection.rests_until = self._clock() + MAX_IDLE_SECONDS
+        loop = find_loop()
+        with self._lock:
+            resting = self._resting.get(loop)
+            if resting is None:
+                # Loops that were closed want theirs no more.
+                self._resting = {one: kept for one, kept in self._resting.items() if one is None or not one.is_closed()}
+                resting = self._resting[loop] = deque()
+            resting.append(connection)
 
     def _connect(self, deadline: float) -> _Connection:
         family, target = _find_target(self._address)
         until = min(deadline, self._clock() + self._connect_seconds)
+        loop = find_loop()
         try:
-            return _Connection(DeadlineSocket.open(family, target, clock=self._clock, deadline=until))
+            if loop is None:
+                return _Connection(DeadlineSocket.open(family, target, clock=self._clock, deadline=until))
+            return _Connection(LoopSocket.open(family, target, loop=loop, clock=self._clock, deadline=until))
         except OSError as error:
             raise NotSent(f"cannot connect to {self._address} ({_name(error)})") from error
 
-    def _exchange_on(self, connection: _Connection, request: tuple[Any, ...], deadline: float) -> Reply:
+    def _exchange_on(self, connection: _Connection, request: bytes, deadline: float) -> Reply:
         connection.sock.deadline = deadline
         try:
-            connection.send_whole(*request)
+            connection.send_whole(request)
             reply = connection.receive()
         except BaseException:
             connection.sock.close()
             raise
-        if not connection.stays_open:
-            connection.sock.close()
+        if connection.stays_open:
+            self._keep(connection)
         else:
-            connection.rests_until = self._clock() + MAX_IDLE_SECONDS
-            with self._lock:
-                self._resting.append(connection)
+            connection.sock.close()
         return reply
 
 
@@ -145,16 +167,12 @@ class _Connection:
     was_closed = False
     stays_open = False
 
-    def __init__(self, sock: DeadlineSocket) -> None:
+    def __init__(self, sock: DeadlineSocket | LoopSocket) -> None:
         self.sock = sock
 
-    def send_whole(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> None:
-        lines = [f"{method} {path} HTTP/1.1", "Host: bridge"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        if body is not None:
-            lines.append(f"Content-Length: {len(body)}")
+    def send_whole(self, request: bytes) -> None:
         try:
-            self.sock.send_whole("\r\n".join((*lines, "", "")).encode("ascii") + (body or b""))
+            self.sock.send_whole(request)
         except OSError as error:
             raise NotSent(f"the connection broke while a request was sent ({_name(error)})") from error
 
