@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -90,3 +92,28 @@ def test_a_result_that_does_not_come_in_time_is_not_waited_for(loop: asyncio.Abs
     never.set_result("")
     with pytest.raises(TimeoutError):
         result_of(Future(), timeout_seconds=0.05)
+
+
+WITHOUT_GREENLET = """
+import sys
+sys.modules["greenlet"] = None
+import django
+from django.conf import settings
+settings.configure(
+    SECRET_KEY="x",
+    INSTALLED_APPS=["openclaw_webhooks"],
+    OPENCLAW_WEBHOOKS={
+        "ENGINE": "openclaw_webhooks.engines.bridge.configured.build_bridge_engine",
+        "BRIDGE_URL": "unix:///nowhere.sock",
+        "ROUTES": {},
+    },
+)
+django.setup()
+from openclaw_webhooks.runtime import get_runtime
+print(get_runtime().loop_pool is get_runtime().engine_pool)
+"""
+
+
+def test_where_greenlet_is_not_installed_calls_take_threads() -> None:
+    told = subprocess.run([sys.executable, "-c", WITHOUT_GREENLET], capture_output=True, text=True, check=False)
+    assert told.stdout.strip() == "True", told.stderr
