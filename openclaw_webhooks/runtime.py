@@ -154,7 +154,8 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         note_resolution=watch.note_resolution,
     )
     engine_pool = _build_engine_pool(engine, settings.engine_threads)
-    pauses = isinstance(engine, PausesOnLoop) and engine.pauses_on_loop
+    # True itself: an engine that stands for another may have an answer to every name.
+    pauses = isinstance(engine, PausesOnLoop) and engine.pauses_on_loop is True
     return Runtime(
         configuration=configuration,
         routes=build_route_table(configuration),
