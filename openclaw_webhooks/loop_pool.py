@@ -1,7 +1,7 @@
 """Calls that wait for sockets alone, made on the event loop itself: no thread waits for any of them.
 
 A thread that waits for a Gateway's answer costs more than the answer: it is handed a call, is woken, waits for the
-interpreter's lock, and wakes the loop. Through a Gateway that hosts the server 8 % more gets a second are answered so.
+interpreter's lock, and wakes the loop. Through a Gateway that hosts the server 9 % more gets a second are answered so.
 
 For calls whose results are short: whatever is made of them holds up every other caller of the loop.
 
