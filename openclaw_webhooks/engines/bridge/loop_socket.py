@@ -23,7 +23,10 @@ _SHORTEST_TIMER_SECONDS: Final = 0.001
 
 
 class LoopSocket:
-    """Sends and receives until ``deadline``, in seconds of ``clock``; for one call at a time, all on one loop."""
+    """Sends and receives until ``deadline``, in seconds of ``clock``; for one call at a time, all on one loop.
+
+    While a call waits its deadline stays, and the next one's is later: a timer that is set for one serves the other.
+    """
 
     @classmethod
     def open(
@@ -161,7 +164,7 @@ class LoopSocket:
         self._timer = self._loop.call_later(max(seconds, _SHORTEST_TIMER_SECONDS), self._look_at_clock)
 
     def _look_at_clock(self) -> None:
-        """End a wait whose time is up. Set for a wait before, the timer mostly comes too early for this one."""
+        """End a wait whose time is up; a timer of an earlier call comes too early for it."""
         self._timer = None
         seconds = self.deadline - self._clock()
         if self._pause is not None and seconds > 0:
