@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import product
 
 import pytest
 
 from tests.doors.raw import GET_NOTHING, JSON_HEADERS, chunk, ends, head, hold_slots, read_response, request
-from tests.live import LIVE, SECRET, Server
+from tests.live import DOORS, LIVE, SECRET, Door, Server, serve
 
 WRONG = "Bearer not-the-secret"
 THREE_MB = 3 * 1024 * 1024
@@ -144,12 +147,21 @@ def test_a_connection_serves_one_call_after_another(server: Server, source: str)
         assert read_response(sock).json == {"ok": True, "routeId": "live", "result": {"flow": None}}
 
 
-def test_a_body_that_never_ends_is_answered_408_between_15_and_16_seconds(server: Server, source: str) -> None:
-    seconds: dict[str, float] = {}
-    statuses: dict[str, int] = {}
+@pytest.fixture
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Door, Server]]:
+    """One server at each door, for what takes long and can be waited for at all of them at once."""
+    with ExitStack() as stack:
+        yield {door: stack.enter_context(serve(door, tmp_path_factory.mktemp(door), workers=1)) for door in DOORS}
 
-    def play(name: str, framing: dict[str, str | None], piece: bytes) -> None:
-        with server.connect(source, timeout=25) as sock:
+
+def test_a_body_that_never_ends_is_answered_408_between_15_and_16_seconds(
+    servers: dict[Door, Server], source: str
+) -> None:
+    seconds: dict[tuple[Door, str], float] = {}
+    statuses: dict[tuple[Door, str], int] = {}
+
+    def play(door: Door, name: str, framing: dict[str, str | None], piece: bytes) -> None:
+        with servers[door].connect(source, timeout=25) as sock:
             started = time.monotonic()
             sock.sendall(head(**framing))
             stop = threading.Event()
@@ -163,8 +175,8 @@ def test_a_body_that_never_ends_is_answered_408_between_15_and_16_seconds(server
 
             dripping = threading.Thread(target=drip)
             dripping.start()
-            statuses[name] = read_response(sock).status
-            seconds[name] = time.monotonic() - started
+            statuses[door, name] = read_response(sock).status
+            seconds[door, name] = time.monotonic() - started
             stop.set()
             dripping.join()
 
@@ -174,12 +186,14 @@ def test_a_body_that_never_ends_is_answered_408_between_15_and_16_seconds(server
         "stalled chunks": ({"Transfer_Encoding": "chunked"}, b""),
         "dripping chunks": ({"Transfer_Encoding": "chunked"}, chunk(b" ")),
     }
-    threads = [threading.Thread(target=play, args=(name, *how)) for name, how in plays.items()]
+    threads = [
+        threading.Thread(target=play, args=(door, name, *how)) for door, (name, how) in product(servers, plays.items())
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert statuses == dict.fromkeys(plays, 408)
+    assert statuses == dict.fromkeys(product(servers, plays), 408)
     assert all(15 <= took < 16 for took in seconds.values()), seconds
 
 
