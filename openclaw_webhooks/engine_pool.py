@@ -204,7 +204,7 @@ class EnginePool:
                 self._active += 1
                 self._gates.pop().release()
         deadline = time.monotonic() + timeout_seconds
-        for thread in tuple(self._threads):
+        for thread in self._threads:  # to which a loop may add one meanwhile, for a call that has waited too long
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _add_outbox(self, loop: asyncio.AbstractEventLoop) -> _Outbox:

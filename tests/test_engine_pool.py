@@ -184,6 +184,22 @@ def test_closing_finishes_what_was_submitted_and_ends_the_threads() -> None:
         run(work)
 
 
+def test_closing_waits_for_a_thread_that_was_added_meanwhile() -> None:
+    pool, made = EnginePool(2), []
+
+    def call(seconds: float) -> None:
+        time.sleep(seconds)
+        made.append(seconds)
+
+    async def work() -> None:
+        pool.submit(lambda: call(0.1))
+        pool.submit(lambda: call(0.4))
+        await asyncio.to_thread(pool.close)
+
+    asyncio.run(work())
+    assert made == [0.1, 0.4]
+
+
 def test_a_pool_that_was_never_used_closes() -> None:
     EnginePool(3).close()
 
