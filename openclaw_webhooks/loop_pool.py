@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from openclaw_webhooks.engine_pool import Job
-from openclaw_webhooks.pausing import run_pausable
+from openclaw_webhooks.pausing import find_running_loop, run_pausable
 
 
 class LoopPool:
@@ -57,7 +57,7 @@ class LoopPool:
 
         Not for a loop that has stopped, nor for the one that this is called on, which goes on only afterwards.
         """
-        own = _find_own_loop()
+        own = find_running_loop()
         with self._change:
             self._closed = True
             self._change.wait_for(
@@ -93,10 +93,3 @@ class LoopPool:
                 self._under_way.add(job)
                 job.loop.call_soon_threadsafe(self._begin, job)
                 return
-
-
-def _find_own_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

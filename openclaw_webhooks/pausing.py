@@ -47,6 +47,14 @@ def find_loop() -> asyncio.AbstractEventLoop | None:
     return _LOOP.get()
 
 
+def find_running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in this thread, whether or not the running code may pause on it."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
 class Pause:
     """One wait of the greenlet that makes it. Whatever may end it does so from a callback of its event loop."""
 

@@ -68,8 +68,8 @@ class Runtime:
 
     def close(self) -> None:
         """Finish what was begun: engine calls end, records are written, the limits let go. Takes seconds at most."""
-        self.loop_pool.close()
-        self.engine_pool.close()
+        for pool in {self.loop_pool, self.engine_pool}:  # perhaps one, whose calls are waited for once
+            pool.close()
         self.limit_pool.close()
         self.recorder.close()
         self.watch.close()
@@ -154,8 +154,6 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         note_resolution=watch.note_resolution,
     )
     engine_pool = _build_engine_pool(engine, settings.engine_threads)
-    # True itself: an engine that stands for another may have an answer to every name.
-    pauses = isinstance(engine, PausesOnLoop) and engine.pauses_on_loop is True
     return Runtime(
         configuration=configuration,
         routes=build_route_table(configuration),
@@ -165,7 +163,7 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         recorder=recorder,
         pipeline=pipeline,
         engine_pool=engine_pool,
-        loop_pool=LoopPool(settings.engine_threads) if pauses else engine_pool,
+        loop_pool=_build_loop_pool(engine, settings.engine_threads) or engine_pool,
         limit_pool=EnginePool(_LIMIT_THREADS),
         watch=watch,
         pages=watch.build_pages(find_client=pipeline.find_client, read_statuses=resolver.statuses),
@@ -176,6 +174,11 @@ def _build_engine_pool(engine: Engine, threads: int) -> EnginePool:
     can_join = isinstance(engine, CommitsTogether) and engine.commits_together
     make_together = cast("CommitsTogether", engine).commit_together if can_join else None
     return EnginePool(threads, make_together=make_together, on_thread_end=_let_go)
+
+
+def _build_loop_pool(engine: Engine, calls: int) -> LoopPool | None:
+    # True itself: an engine that stands for another may have an answer to every name.
+    return LoopPool(calls) if isinstance(engine, PausesOnLoop) and engine.pauses_on_loop is True else None
 
 
 def _let_go() -> None:

@@ -30,7 +30,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -45,18 +45,14 @@ def build_pre_fork(*, cpus_left: int = 0) -> Callable[[Any, Any], None]:
     """
 
     def pre_fork(arbiter: Any, worker: Any) -> None:
-        for cpus in _choices(sorted(usable_cpus()), cpus_left):
-            if arbiter.num_workers % len(cpus) == 0:
+        cpus = sorted(usable_cpus())
+        for chosen in (cpus, cpus[: max(0, len(cpus) - cpus_left)]):
+            if chosen and arbiter.num_workers % len(chosen) == 0:
                 taken = Counter(getattr(sibling, "cpu", None) for sibling in arbiter.WORKERS.values())
-                worker.cpu = min(cpus, key=lambda cpu: (taken[cpu], cpu))
+                worker.cpu = min(chosen, key=lambda cpu: (taken[cpu], cpu))
                 return
 
     return pre_fork
-
-
-def _choices(cpus: Sequence[int], cpus_left: int) -> Iterator[Sequence[int]]:
-    """Return all processors, and those without the ones that are left to others; never none."""
-    return (chosen for chosen in (cpus, cpus[: max(0, len(cpus) - cpus_left)]) if chosen)
 
 
 def post_fork(_arbiter: Any, worker: Any) -> None:

@@ -83,7 +83,8 @@ class Transport:
             NoAnswer: It may have been received.
         """
         deadline = self._clock() + self._total_seconds
-        kept = self._take()
+        loop = find_loop()
+        kept = self._take(loop)
         if kept is not None:
             try:
                 return self._exchange_on(kept, request, deadline)
@@ -92,7 +93,7 @@ class Transport:
             except NoAnswer:
                 if not repeats or not kept.was_closed:
                     raise
-        return self._exchange_on(self._connect(deadline), request, deadline)
+        return self._exchange_on(self._connect(loop, deadline), request, deadline)
 
     def close(self) -> None:
         """Close what rests; connections in use are closed by their users."""
@@ -106,9 +107,8 @@ class Transport:
         # Those of threads are of no event loop.
         self._resting: dict[asyncio.AbstractEventLoop | None, deque[_Connection]] = {}
 
-    def _take(self) -> _Connection | None:
+    def _take(self, loop: asyncio.AbstractEventLoop | None) -> _Connection | None:
         """Return the connection that was used last, if one rests that the peer has not closed."""
-        loop = find_loop()
         while (connection := self._pop(loop)) is not None:
             if connection.rests_until > self._clock() and not connection.sock.has_news():
                 return connection
@@ -122,23 +122,21 @@ class Transport:
 
     def _keep(self, connection: _Connection) -> None:
         connection.rests_until = self._clock() + MAX_IDLE_SECONDS
-        loop = find_loop()
         with self._lock:
-            resting = self._resting.get(loop)
+            resting = self._resting.get(connection.loop)
             if resting is None:
                 # Loops that were closed want theirs no more.
                 self._resting = {one: kept for one, kept in self._resting.items() if one is None or not one.is_closed()}
-                resting = self._resting[loop] = deque()
+                resting = self._resting[connection.loop] = deque()
             resting.append(connection)
 
-    def _connect(self, deadline: float) -> _Connection:
+    def _connect(self, loop: asyncio.AbstractEventLoop | None, deadline: float) -> _Connection:
         family, target = _find_target(self._address)
         until = min(deadline, self._clock() + self._connect_seconds)
-        loop = find_loop()
         try:
             if loop is None:
-                return _Connection(DeadlineSocket.open(family, target, clock=self._clock, deadline=until))
-            return _Connection(LoopSocket.open(family, target, loop=loop, clock=self._clock, deadline=until))
+                return _Connection(DeadlineSocket.open(family, target, clock=self._clock, deadline=until), loop)
+            return _Connection(LoopSocket.open(family, target, loop=loop, clock=self._clock, deadline=until), loop)
         except OSError as error:
             raise NotSent(f"cannot connect to {self._address} ({_name(error)})") from error
 
@@ -167,8 +165,9 @@ class _Connection:
     was_closed = False
     stays_open = False
 
-    def __init__(self, sock: DeadlineSocket | LoopSocket) -> None:
+    def __init__(self, sock: DeadlineSocket | LoopSocket, loop: asyncio.AbstractEventLoop | None) -> None:
         self.sock = sock
+        self.loop = loop
 
     def send_whole(self, request: bytes) -> None:
         try:

@@ -6,7 +6,6 @@ expires with its last lease. Knows nothing of rates and nothing of Django.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 import time
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from openclaw_webhooks.exceptions import LimitStoreUnavailable
 from openclaw_webhooks.guards.limits.outage import Outage
+from openclaw_webhooks.pausing import find_running_loop
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -91,7 +91,7 @@ class RedisSlots:
 
     def release(self, slots: str, name: str) -> None:
         """Free the slot of a lease; on an event loop in the background."""
-        if _is_on_event_loop():
+        if find_running_loop() is not None:
             self._errands.run(lambda: self._send_release(slots, name))
         else:
             self._send_release(slots, name)
@@ -204,11 +204,3 @@ class _Errands:
         if self._thread is not None and self._pid == os.getpid():
             self._thread.shutdown(wait=True)
             self._thread = None
-
-
-def _is_on_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
