@@ -176,7 +176,7 @@ class _Exchange:
         if self._ends_connection(answer):
             forbid_reuse(self._receive)
             fields.append((b"connection", b"close"))
-        elif self._body.is_complete and self._whole.answer(int(answer.status), fields, answer.body):
+        elif self._whole.answer(int(answer.status), fields, answer.body):
             return
         await self._send({"type": "http.response.start", "status": int(answer.status), "headers": fields})
         if not self._body.is_complete:

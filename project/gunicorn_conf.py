@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
+from openclaw_webhooks.guards.client_address import is_trusted_peer
 from openclaw_webhooks.memory import share_arenas
 from openclaw_webhooks.servers import gunicorn as hooks
 from openclaw_webhooks.servers import scheduling
@@ -23,10 +24,21 @@ from project.log_lines import GunicornLogger
 from project.settings import LOGGING, SERVER
 from project.tracing import start_tracing, stop_tracing
 
+
+class AsgiWorker(UvicornWorker):
+    """Keeps the connections of trusted proxies longest."""
+
+    def is_trusted(self, peer: str | None) -> bool:
+        """Tell whether the peer is one of ``gateway.trustedProxies``, or on a unix socket."""
+        from openclaw_webhooks.runtime import get_runtime  # noqa: PLC0415 - importable once a worker loaded the app
+
+        return is_trusted_peer(peer, get_runtime().configuration.trusted_proxies)
+
+
 wsgi_app = f"project.{SERVER.interface}:application"
 bind = [bind.gunicorn_value for bind in SERVER.binds]
 workers = SERVER.workers
-worker_class = UvicornWorker if SERVER.interface == "asgi" else TurnTakingWorker
+worker_class = AsgiWorker if SERVER.interface == "asgi" else TurnTakingWorker
 # Under ASGI the engine's threads are the app's own pool (ENGINE_THREADS), and the worker has none.
 threads = 1 if SERVER.interface == "asgi" else SERVER.threads
 # A fault at start stops the server instead of leaving it to answer errors.

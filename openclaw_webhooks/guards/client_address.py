@@ -54,6 +54,14 @@ def client_address(head: RequestHead, *, trusted_proxies: Sequence[IPNetwork], a
     return text if client is None else str(client)
 
 
+def is_trusted_peer(peer: str | None, trusted_proxies: Sequence[IPNetwork]) -> bool:
+    """Tell whether a connection may carry many clients: a trusted proxy's, or one over a unix socket (``None``)."""
+    if not peer:
+        return True
+    address, _ = _parse_peer(peer)
+    return address is not None and _is_in(address, trusted_proxies)
+
+
 def peer_behind_host(head: RequestHead, host_token: str) -> RequestHead:
     """Return the request as the hosting Gateway received it: from its caller, not from the Gateway.
 

@@ -5,7 +5,8 @@ In ``gunicorn.conf.py``::
     worker_class = "openclaw_webhooks.servers.gunicorn_uvicorn.UvicornWorker"
 
 Gunicorn's settings mean what they mean under its own ASGI worker: ``keepalive``, ``graceful_timeout``,
-``asgi_lifespan``, ``max_requests``, the TLS ones. What bounds a request's head is in ``servers.http_protocol``.
+``asgi_lifespan``, ``max_requests``, the TLS ones. What bounds a connection is in ``servers.http_protocol``, what bounds
+all of a worker's together in ``servers.connection_watch``.
 
 Source: gunicorn 27.0, ``workers/base.py``; uvicorn 0.54, ``server.py``.
 """
@@ -19,14 +20,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Final, cast
 
 from gunicorn.sock import ssl_context  # type: ignore[import-untyped]
 from gunicorn.workers.base import Worker  # type: ignore[import-untyped]
 from uvicorn import Config, Server
 
-from openclaw_webhooks.servers.http_protocol import BoundedProtocol
+from openclaw_webhooks.servers.connection_watch import ConnectionLimits, ConnectionWatch
+from openclaw_webhooks.servers.connections import most_connections
+from openclaw_webhooks.servers.http_protocol import build_http_protocol
 from openclaw_webhooks.servers.scheduling import interrupt_nobody
+
+_RESERVED_DESCRIPTORS: Final = 128
+"""What a worker opens beside connections: the database's files in each thread, the limits, sockets, logs."""
 
 
 class UvicornWorker(Worker):  # type: ignore[misc]
@@ -56,11 +62,22 @@ class UvicornWorker(Worker):  # type: ignore[misc]
             self.server.config.timeout_graceful_shutdown = 0
         self.cfg.worker_int(self)
 
+    def is_trusted(self, peer: str | None) -> bool:
+        """Tell by a peer's address whether it stands for many clients: its connections give way after all others.
+
+        To be overridden where a proxy is in front. ``None`` is a peer on a unix socket.
+        """
+        return peer is None
+
+    def _build_watch(self) -> ConnectionWatch:
+        limits = ConnectionLimits(connections=most_connections(reserve=_RESERVED_DESCRIPTORS))
+        return ConnectionWatch(limits, is_trusted=self.is_trusted)
+
     def _build_config(self) -> Config:
         cfg = self.cfg
         return Config(
             self.wsgi,
-            http=BoundedProtocol,
+            http=cast("Any", build_http_protocol(self._build_watch())),
             ws="none",
             interface="asgi3",
             lifespan=cfg.asgi_lifespan,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,8 +12,8 @@ from typing import Any
 import pytest
 import uvicorn
 
-from openclaw_webhooks.servers import http_protocol
-from openclaw_webhooks.servers.http_protocol import MAX_HEAD_BYTES, BoundedProtocol
+from openclaw_webhooks.servers.connection_watch import ConnectionLimits, ConnectionWatch
+from openclaw_webhooks.servers.http_protocol import MAX_HEAD_BYTES, build_http_protocol
 from openclaw_webhooks.servers.whole_messages import find_whole_messages
 
 BODY = b'{"action":"list_flows"}'
@@ -45,9 +47,10 @@ async def receive_all(receive: Any) -> bytes:
 
 
 @asynccontextmanager
-async def connected() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+async def connected(**limits: float) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    watch = ConnectionWatch(ConnectionLimits(**limits))  # type: ignore[arg-type]
     config = uvicorn.Config(
-        application, port=0, http=BoundedProtocol, lifespan="off", log_config=None, access_log=False
+        application, port=0, http=build_http_protocol(watch), lifespan="off", log_config=None, access_log=False
     )
     server = uvicorn.Server(config)
     config.load()
@@ -62,9 +65,9 @@ async def connected() -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.Strea
         await server.shutdown()
 
 
-def converse(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]) -> None:
+def converse(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], **limits: float) -> None:
     async def run() -> None:
-        async with connected() as (reader, writer):
+        async with connected(**limits) as (reader, writer):
             await talk(reader, writer)
 
     asyncio.run(asyncio.wait_for(run(), 20))
@@ -73,6 +76,12 @@ def converse(talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaita
 def request(*fields: str, method: str = "POST", body: bytes = BODY) -> bytes:
     lines = [f"{method} /hook HTTP/1.1", "Host: x", f"Content-Length: {len(body)}", *fields]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Leave as a process that is killed does, with data unread."""
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -128,7 +137,7 @@ def test_once_a_body_was_taken_there_is_only_the_end_to_wait_for(monkeypatch: py
         writer.write(request())
         await asyncio.sleep(0.1)
         assert not left.is_set()
-        writer.close()
+        reset(writer)
         await asyncio.wait_for(left.wait(), 5)
 
     converse(talk)
@@ -199,11 +208,7 @@ def test_a_head_without_end_is_refused_at_the_bound() -> None:
 
 @pytest.mark.parametrize("begun", [b"", b"POST /hook HTTP/1.1\r\nHo"])
 @pytest.mark.parametrize("kept", [False, True])
-def test_a_head_that_does_not_come_ends_the_connection(
-    monkeypatch: pytest.MonkeyPatch, begun: bytes, kept: bool
-) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_SECONDS", 0.3)
-
+def test_a_head_that_does_not_come_ends_the_connection(begun: bytes, kept: bool) -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if kept:
             writer.write(request())
@@ -214,12 +219,10 @@ def test_a_head_that_does_not_come_ends_the_connection(
         elif not kept:  # a kept connection that rests is uvicorn's to end
             assert await reader.read() == b""
 
-    converse(talk)
+    converse(talk, head_seconds=0.3)
 
 
-def test_dripping_a_head_does_not_buy_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_SECONDS", 0.3)
-
+def test_dripping_a_head_does_not_buy_time() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async def drip() -> None:
             for byte in request():
@@ -230,12 +233,10 @@ def test_dripping_a_head_does_not_buy_time(monkeypatch: pytest.MonkeyPatch) -> N
         assert await read_refusal(reader) == 408
         dripping.cancel()
 
-    converse(talk)
+    converse(talk, head_seconds=0.3)
 
 
-def test_a_slow_body_is_not_the_protocols_business(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_TIMEOUT_SECONDS", 0.1)
-
+def test_a_slow_body_is_not_the_protocols_business() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         whole = request()
         writer.write(whole[:-5])
@@ -243,7 +244,7 @@ def test_a_slow_body_is_not_the_protocols_business(monkeypatch: pytest.MonkeyPat
         writer.write(whole[-5:])
         assert await read_answer(reader) == (200, b"POST " + BODY)
 
-    converse(talk)
+    converse(talk, head_seconds=0.1)
 
 
 @pytest.mark.parametrize(
