@@ -15,13 +15,14 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied, Throttled
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
+from openclaw_webhooks import exchange
 from openclaw_webhooks.conf.routes import RouteConfig
 from openclaw_webhooks.drf import (
     FixedNegotiation,
@@ -93,7 +94,7 @@ class RouteView(RouteHooks):
         runtime = get_runtime()
         _note_unmounted(request, runtime)
         self.limit_store, self.resolver = runtime.limit_store, runtime.resolver
-        self.head = build_head(request.META)
+        self.head = _build_head_of(request._request)
         answer = self._drive(runtime.pipeline.serve(route, self.head), request)
         return self._respond(answer, request)
 
@@ -182,6 +183,10 @@ def build_head(environ: dict[str, Any]) -> RequestHead:
     return RequestHead(
         method=environ["REQUEST_METHOD"].upper(), headers=headers, peer=environ.get("REMOTE_ADDR") or None
     )
+
+
+def _build_head_of(request: HttpRequest) -> RequestHead:
+    return exchange.build_head(dict(request.scope)) if isinstance(request, ASGIRequest) else build_head(request.META)
 
 
 def _note_unmounted(request: Request, runtime: Runtime) -> None:

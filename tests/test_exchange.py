@@ -299,8 +299,16 @@ def test_a_trailing_slash_leads_to_the_route_and_two_do_not() -> None:
 
 def test_a_peer_on_a_unix_socket_has_no_address() -> None:
     scope = build_scope(PATH, HEADERS, client=None)
-    assert exchange.build_head(scope).peer is None
+    for server in (("/run/webhooks.sock", None), None):
+        scope["server"] = server
+        assert exchange.build_head(scope).peer is None
     assert asyncio.run(AsgiCall(mount(other_application), scope, (CREATE,)).run()).status == 200
+
+
+def test_a_peer_over_tcp_that_is_gone_is_no_peer_on_a_unix_socket() -> None:
+    scope = build_scope(PATH, HEADERS, client=None)
+    scope["server"] = ("127.0.0.1", 8787)
+    assert get_runtime().pipeline.find_client(exchange.build_head(scope)) == "unknown"
 
 
 def test_repeated_headers_keep_the_first_and_join_the_forwarding_ones() -> None:

@@ -21,6 +21,9 @@ IPNetwork: TypeAlias = IPv4Network | IPv6Network
 UNIX_PEER: Final = "unix"
 """What every peer on a unix socket is counted under: it has no address, and vouches for none."""
 
+UNKNOWN_PEER: Final = "unknown"
+"""What a peer is counted under whose address the server could not tell any more: it is no peer on a unix socket."""
+
 CLIENT_HEADER: Final = "x-openclaw-webhooks-client"
 HOST_HEADER: Final = "x-openclaw-webhooks-host"
 """The headers by which a hosting Gateway tells who its caller is, and that it is that Gateway."""
@@ -71,7 +74,7 @@ def peer_behind_host(head: RequestHead, host_token: str) -> RequestHead:
     if not host_token or not is_same_secret(presented, host_token):
         return head
     # Not ``replace``, which takes five times as long.
-    return RequestHead(head.method, head.headers, peer=head.headers.get(CLIENT_HEADER) or None)
+    return RequestHead(head.method, head.headers, peer=head.headers.get(CLIENT_HEADER) or UNKNOWN_PEER)
 
 
 def parse_address(text: str) -> IPAddress | None:

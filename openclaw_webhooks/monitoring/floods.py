@@ -1,4 +1,8 @@
-"""Folds a flood of one message: the first ones are written, the rest are counted and told with the next one."""
+"""Folds a flood of one message: the first ones are written, the rest are counted and told with the next one.
+
+Also bounds what a caller can write into a line: no traceback for bytes that Django or the server refuses, and no text
+of the caller's own choice beyond ``MOST_CHARACTERS``.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,15 @@ from typing import Final
 
 FREE_LINES: Final = 20
 """How many equal messages are written within the window."""
+FREE_LINES_OF_ALL: Final = 200
+"""How many refusals of one kind are written within the window, of all callers together."""
 WINDOW_SECONDS: Final = 60.0
+MOST_CHARACTERS: Final = 300
+"""Of a message of Django's or of a server's, which may quote what a caller has sent."""
 _MOST_MESSAGES: Final = 1000
+_QUOTING: Final = ("django", "gunicorn", "uvicorn", "asyncio")
+_SUSPICIOUS: Final = "django.security"
+"""Where Django logs requests that it answers with 400 or 403; what it says of each quotes the request."""
 
 
 @dataclass(slots=True)
@@ -26,9 +37,9 @@ class _Run:
 class FloodFilter(logging.Filter):
     """For a handler of ``logging``. Equal are records of one logger and level with one text before its arguments.
 
-    Of calls (``openclaw_webhooks.calls``) those are equal that agree in route, status, code and client. In a window of
-    a minute the first twenty are written; the first one after it says how many were not. Accepted calls and errors
-    with a traceback are always written.
+    Of calls (``openclaw_webhooks.calls``) those are equal that agree in route, status, code and client, of tracebacks
+    those that end at one line. In a window of a minute the first twenty are written, and of refusals to all callers the
+    first two hundred; the first one after it says how many were not. Accepted calls are always written.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,17 +51,17 @@ class FloodFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Tell whether the record is written; one that follows others held back says so in its text."""
-        kind = None if record.exc_info else _kind_of(record)
-        if kind is None:
-            return True
+        kinds = _kinds_of(record)
+        _cut(record)
         with self._lock:
-            run, held_back = self._find_run(kind)
-            if run.written >= FREE_LINES:
-                run.held_back += 1
+            runs = [(*self._find_run(kind), most) for kind, most in kinds]
+            if any(run.written >= most for run, _, most in runs):
+                runs[0][0].held_back += 1
                 return False
-            run.written += 1
-        if held_back:
-            _tell(record, held_back)
+            for run, _, _ in runs:
+                run.written += 1
+        if runs and runs[0][1]:
+            _tell(record, runs[0][1])
         return True
 
     def _find_run(self, kind: object) -> tuple[_Run, int]:
@@ -66,12 +77,37 @@ class FloodFilter(logging.Filter):
         return run, last.held_back if last is not None else 0
 
 
-def _kind_of(record: logging.LogRecord) -> object:
-    """Return what equal records agree in, ``None`` for one that nothing holds back."""
+def _cut(record: logging.LogRecord) -> None:
+    """Leave out what a caller can make long."""
+    if not record.name.startswith(_QUOTING):
+        return
+    if record.name.startswith(_SUSPICIOUS):
+        record.exc_info = record.exc_text = None
+    text = record.getMessage()
+    if len(text) > MOST_CHARACTERS:
+        record.msg, record.args = "%s … (%d characters)", (text[:MOST_CHARACTERS], len(text))
+
+
+def _kinds_of(record: logging.LogRecord) -> list[tuple[object, int]]:
+    """Return what equal records agree in, each with how many are written; nothing for one that is always written."""
     call = getattr(record, "call", None)
-    if call is None:
-        return record.name, record.levelno, record.msg
-    return (call["route"], call["status"], call["code"], call["client"]) if call["status"] >= 400 else None
+    if call is not None:
+        kind = (call["route"], call["status"], call["code"])
+        return [((*kind, call["client"]), FREE_LINES), (kind, FREE_LINES_OF_ALL)] if call["status"] >= 400 else []
+    if record.name.startswith(_SUSPICIOUS):
+        return [((record.name, record.levelno), FREE_LINES)]
+    return [((record.name, record.levelno, _place_of(record) or record.msg), FREE_LINES)]
+
+
+def _place_of(record: logging.LogRecord) -> object:
+    """Return the kind of an error and the line that has raised it, ``None`` for a record without one."""
+    error = record.exc_info[1] if record.exc_info else None
+    traceback = error.__traceback__ if error is not None else None
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return None if error is None else type(error)
+    return type(error), traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
 
 
 def _tell(record: logging.LogRecord, held_back: int) -> None:

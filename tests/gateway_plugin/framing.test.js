@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { AnswerReader } from "../../openclaw_webhooks/gateway/lib/answers.js";
-import { BadMessage } from "../../openclaw_webhooks/gateway/lib/framing.js";
+import { BadMessage, parseFields } from "../../openclaw_webhooks/gateway/lib/framing.js";
 
 function read(pieces, { method = "POST", ends = false } = {}) {
   const told = { head: undefined, body: "", isWhole: false };
@@ -39,6 +39,21 @@ for (const [name, [text, options, body, staysOpen]] of Object.entries(ANSWERS)) 
     assert.equal(read(Array.from(text), options).body, body);
   });
 }
+
+test("a field of blanks costs what its length costs", () => {
+  const began = process.cpuUsage().user;
+  for (const end of ["\0", "", "x", " \0", "\t"]) {
+    const line = `X:${" \t".repeat(8_000)}${end}`;
+    if (end.includes("\0")) assert.throws(() => parseFields([line]), BadMessage);
+    else assert.equal(parseFields([line]).fields.get("x"), end.trim());
+  }
+  // Under a millisecond; the cube of the length took minutes.
+  assert.ok(process.cpuUsage().user - began < 1_000_000);
+});
+
+test("what is around a field's value does not count", () => {
+  assert.deepEqual(parseFields(["A: \t b c\t ", "B:", "a:d"]).fields, new Map([["a", "b c, d"], ["b", ""]]));
+});
 
 const WRONG = {
   "no HTTP": "SSH-2.0-OpenSSH_9.2\r\n\r\n",

@@ -17,6 +17,7 @@ before(async () => {
   socketPath = path.join(folder, "w.sock");
   wire = createWireServer({
     bodyLimitBytes: 1000,
+    headMs: 300,
     judge: ({ path: asked, fields }) => {
       judged = fields;
       if (asked === "/throws") throw new TypeError("a mistake");
@@ -98,3 +99,22 @@ for (const [name, text, status] of [
     assert.match(await say([text]), new RegExp(`^HTTP/1\\.1 ${status} [^]*Connection: close\\r\\n\\r\\n${status}$`));
   });
 }
+
+test("a peer that has presented nothing yet is not waited for", async () => {
+  assert.equal(await say([]), "");
+  assert.equal(await say(["POST /a HTTP/1.1\r\n"]), "");
+});
+
+test("dripping a head buys no time", async () => {
+  const told = await new Promise((resolve) => {
+    let text = "";
+    const socket = net.connect(socketPath);
+    const dripping = setInterval(() => socket.write("X"), 50);
+    socket.setEncoding("utf8").on("data", (piece) => (text += piece));
+    socket.on("error", () => {}).on("close", () => {
+      clearInterval(dripping);
+      resolve(text);
+    });
+  });
+  assert.ok(told.startsWith("HTTP/1.1 408 "));
+});

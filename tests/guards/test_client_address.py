@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openclaw_webhooks.guards.client_address import client_address, parse_address
+from openclaw_webhooks.guards.client_address import client_address, is_trusted_peer, parse_address, peer_behind_host
 from openclaw_webhooks.guards.head import RequestHead
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("127.0.0.1/32"), ip_network("fd00::/8")]
@@ -125,3 +125,15 @@ def test_no_header_makes_it_fail_or_gives_another_thing_than_an_address(
 def test_no_forged_header_changes_the_address_of_an_untrusted_peer(forwarded: str, real_ip: str, peer: str) -> None:
     forged = head(peer, x_forwarded_for=forwarded, x_real_ip=real_ip)
     assert address_of(forged, real_ip=True) == address_of(head(peer))
+
+
+def test_a_gateway_that_names_no_caller_did_not_serve_a_unix_socket() -> None:
+    behind = peer_behind_host(head(None, x_openclaw_webhooks_host="token"), "token")
+    assert address_of(behind) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("peer", "is_trusted"), [(None, True), ("10.0.0.1", True), ("192.0.2.1", False), ("testclient", False)]
+)
+def test_who_stands_for_many_clients(peer: str | None, is_trusted: bool) -> None:
+    assert is_trusted_peer(peer, TRUSTED) is is_trusted

@@ -19,7 +19,13 @@ from openclaw_webhooks.calls.record import CallRecord, Step
 from openclaw_webhooks.conf.monitoring import CallLog
 from openclaw_webhooks.monitoring.call_log import CallLogger
 from openclaw_webhooks.monitoring.call_signals import send_signals
-from openclaw_webhooks.monitoring.floods import FREE_LINES, WINDOW_SECONDS, FloodFilter
+from openclaw_webhooks.monitoring.floods import (
+    FREE_LINES,
+    FREE_LINES_OF_ALL,
+    MOST_CHARACTERS,
+    WINDOW_SECONDS,
+    FloodFilter,
+)
 from openclaw_webhooks.monitoring.request_ids import RequestIdFilter
 from openclaw_webhooks.runtime import get_runtime
 from openclaw_webhooks.signals import call_finished, call_refused
@@ -155,6 +161,49 @@ def test_a_flood_of_refusals_is_folded_by_caller_and_accepted_calls_never_are() 
     last = build_log_record("%s", "x", call=refusal)
     assert floods.filter(last)
     assert f"repeated={50 - FREE_LINES}" in KeyValueFormatter().format(last)
+
+
+def test_a_flood_of_refusals_to_many_callers_is_folded_too() -> None:
+    floods = FloodFilter(clock=lambda: 0.0)
+    refusal = {"route": "zapier", "status": 401, "code": None}
+    records = [build_log_record("%s", "x", call=refusal | {"client": f"192.0.2.{number}"}) for number in range(250)]
+    assert sum(map(floods.filter, records)) == FREE_LINES_OF_ALL
+    assert floods.filter(build_log_record("%s", "x", call=refusal | {"client": "192.0.2.1", "status": 503}))
+
+
+def raise_one(number: int) -> Exception:
+    try:
+        raise LookupError(number)
+    except LookupError as error:
+        return error
+
+
+def test_equal_tracebacks_are_folded() -> None:
+    floods = FloodFilter(clock=lambda: 0.0)
+
+    def build(error: Exception) -> logging.LogRecord:
+        record = build_log_record("%s failed", error)
+        record.exc_info = (type(error), error, error.__traceback__)
+        return record
+
+    records = [build(raise_one(number)) for number in range(30)]
+    assert sum(map(floods.filter, records)) == FREE_LINES
+    assert "LookupError: 0" in KeyValueFormatter().format(records[0])
+    assert floods.filter(build(ValueError("another kind")))
+
+
+def test_what_django_refuses_has_no_traceback_and_no_endless_quotation() -> None:
+    floods = FloodFilter(clock=lambda: 0.0)
+    texts = []
+    for number in range(30):
+        record = build_log_record(f"Invalid HTTP_HOST header: '{number}{'x' * 5000}'")
+        record.name = "django.security.DisallowedHost"
+        error = raise_one(number)
+        record.exc_info = (type(error), error, error.__traceback__)
+        if floods.filter(record):
+            texts.append(KeyValueFormatter().format(record))
+    assert len(texts) == FREE_LINES, "whatever differs in what they quote"
+    assert all("Traceback" not in text and len(text) < MOST_CHARACTERS + 200 for text in texts)
 
 
 def test_what_is_logged_for_a_call_has_its_request_id() -> None:

@@ -9,7 +9,7 @@ export class BadMessage extends Error {}
 const CRLF = "\r\n";
 const CHUNK_LINE_MAX_BYTES = 1024;
 const CHUNK_LINE = /^([0-9a-f]{1,12})(?:[ \t]*;[^\0\r\n]*)?$/i;
-const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\0\r\n]*?)[ \t]*$/;
+const FIELD = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0\r\n]*)$/;
 
 /**
  * Parse the lines of a head that follow its first.
@@ -22,12 +22,25 @@ export function parseFields(lines) {
   const raw = [];
   const fields = new Map();
   for (const line of lines) {
-    const [, name, value] = FIELD.exec(line) ?? fail("a header is none");
+    const [, name, padded] = FIELD.exec(line) ?? fail("a header is none");
     const key = name.toLowerCase();
+    const value = trimBlanks(padded);
     raw.push(name, value);
     fields.set(key, fields.has(key) ? `${fields.get(key)}, ${value}` : value);
   }
   return { raw, fields };
+}
+
+/** Remove blanks and tabs at both ends, in time that grows with the length alone: an expression with `[ \t]*$` does not. */
+function trimBlanks(text) {
+  let [start, end] = [0, text.length];
+  while (start < end && isBlank(text[start])) start += 1;
+  while (end > start && isBlank(text[end - 1])) end -= 1;
+  return text.slice(start, end);
+}
+
+function isBlank(character) {
+  return character === " " || character === "\t";
 }
 
 /**

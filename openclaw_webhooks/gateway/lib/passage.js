@@ -26,7 +26,7 @@ const FORBIDDEN_IN_TARGET = /[^\x21-\x7e\x80-\xff]/;
 /** Up to here copying head and body into one text is cheaper than handing two buffers to the kernel. */
 const ONE_WRITE_BYTES = 16 * 1024;
 /** What the rest of a refused body may cost: the same as at the app's own doors. */
-const LINGER = { bytes: 4 * 1024 * 1024, totalMs: 5_000, idleMs: 2_000 };
+const LINGER = { bytes: 16 * 1024 * 1024, totalMs: 30_000, idleMs: 5_000 };
 
 /**
  * Write the head that the server gets.
@@ -42,7 +42,7 @@ export function buildHead(req, token) {
     if (isPassedOn(name.toLowerCase(), req)) fields += `${name}: ${value}\r\n`;
   }
   if (isChunked(req)) fields += "Transfer-Encoding: chunked\r\n";
-  fields += `${CLIENT_HEADER}: ${req.socket.remoteAddress ?? ""}\r\n${TOKEN_HEADER}: ${token}\r\n`;
+  fields += `${CLIENT_HEADER}: ${req.socket.remoteAddress}\r\n${TOKEN_HEADER}: ${token}\r\n`;
   return `${req.method} ${req.url} HTTP/1.1\r\n${fields}\r\n`;
 }
 

@@ -16,6 +16,7 @@ export function createProxy({ logger }) {
       target = to;
     },
     handle: (req, res) => {
+      if (req.socket.remoteAddress === undefined) return dropGone(res);
       if (!target?.isUp()) return answerAway(req, res);
       const head = buildHead(req, target.token);
       if (head === undefined) return answerText(req, res, 400, "Bad Request");
@@ -23,6 +24,12 @@ export function createProxy({ logger }) {
       return passOn({ req, res, head, connection: upstream.take(socketPath), connectAnew: () => upstream.connect(socketPath), logger });
     },
   };
+}
+
+/** A caller that has left has no address any more, and so its request could not be counted. */
+function dropGone(res) {
+  res.destroy();
+  return true;
 }
 
 function passOn({ req, res, head, logger, ...connections }) {

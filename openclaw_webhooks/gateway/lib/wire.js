@@ -9,6 +9,9 @@ import { BadMessage, fail, parseFields, parseLength } from "./framing.js";
 
 const HEAD_MAX_BYTES = 16 * 1024;
 const IDLE_MS = 75_000;
+/** A peer that has presented no token yet has this long for each head. */
+const HEAD_MS = 5_000;
+const MAX_CONNECTIONS = 1024;
 /** A request that has begun must be whole by then; told to whoever sends the next piece of it. */
 const REQUEST_MS = 60_000;
 /** How long a caller may take to read its last answer. */
@@ -37,6 +40,7 @@ const REASONS = {
  * @param {(request: {method: string, path: string, fields: Map<string, string>}) => object | undefined} app.judge Asked once
  *   the head is there: an answer instead of the body, if there is one.
  * @param {(request: object, body: Buffer) => Promise<object>} app.answer `{status, text}`, the text JSON; never rejects.
+ * @param {number} [app.headMs] How long a head may take.
  * @param {(status: number) => object} app.refuse The answer to what is no request: 400, 408, 411, 413, 431 or 500.
  * @returns {{server: net.Server, close: () => void, closeResting: () => void}}
  */
@@ -47,6 +51,7 @@ export function createWireServer(app) {
     conversations.add(conversation);
     socket.once("close", () => conversations.delete(conversation));
   });
+  server.maxConnections = MAX_CONNECTIONS;
   const closeThose = (isMeant) => {
     for (const conversation of conversations) if (isMeant(conversation)) conversation.socket.destroy();
   };
@@ -61,11 +66,13 @@ class Conversation {
   #beganAt = 0;
   #isAnswering = false;
   #isEnding = false;
+  #headMs;
 
   constructor(app, socket) {
     this.#app = app;
     this.socket = socket;
-    socket.setTimeout(IDLE_MS, () => socket.destroy());
+    this.#headMs = app.headMs ?? HEAD_MS;
+    socket.setTimeout(this.#headMs, () => socket.destroy());
     socket.on("error", () => socket.destroy());
     socket.on("data", (bytes) => this.#take(bytes));
   }
@@ -86,12 +93,16 @@ class Conversation {
   #goOn() {
     if (this.#isAnswering || this.#received.length === 0) return;
     try {
-      if (Date.now() - this.#beganAt > REQUEST_MS) return this.#refuse(408);
+      if (this.#isLate()) return this.#refuse(408);
       this.#request ??= this.#takeHead();
       if (this.#request) this.#takeBody(this.#request);
     } catch (error) {
       this.#refuse(error instanceof BadMessage ? 400 : 500); // Thrown on, it would end the Gateway.
     }
+  }
+
+  #isLate() {
+    return Date.now() - this.#beganAt > (this.#request ? REQUEST_MS : this.#headMs);
   }
 
   #takeHead() {
@@ -107,6 +118,7 @@ class Conversation {
   #admit(request) {
     const refusal = this.#app.judge(request);
     if (refusal) return this.#end(refusal);
+    this.socket.setTimeout(IDLE_MS);
     if (request.fields.has("transfer-encoding")) return this.#refuse(411);
     if (request.length > this.#app.bodyLimitBytes) return this.#refuse(413);
     if (request.expects && request.length > this.#received.length) this.socket.write("HTTP/1.1 100 Continue\r\n\r\n");
