@@ -81,7 +81,7 @@ def _cut(record: logging.LogRecord) -> None:
     """Leave out what a caller can make long."""
     if not record.name.startswith(_QUOTING):
         return
-    if record.name.startswith(_SUSPICIOUS):
+    if record.name.startswith(_SUSPICIOUS) or getattr(record, "status_code", 500) < 500:
         record.exc_info = record.exc_text = None
     text = record.getMessage()
     if len(text) > MOST_CHARACTERS:
@@ -96,10 +96,16 @@ def _kinds_of(record: logging.LogRecord) -> list[tuple[object, int]]:
         return [((*kind, call["client"]), FREE_LINES), (kind, FREE_LINES_OF_ALL)] if call["status"] >= 400 else []
     if record.name.startswith(_SUSPICIOUS):
         return [((record.name, record.levelno), FREE_LINES)]
-    return [((record.name, record.levelno, _place_of(record) or record.msg), FREE_LINES)]
+    return [((record.name, record.levelno, _find_error(record) or _find_text(record)), FREE_LINES)]
 
 
-def _place_of(record: logging.LogRecord) -> object:
+def _find_text(record: logging.LogRecord) -> object:
+    """Return the text before its arguments; where a server has put them in itself, the line that has logged it."""
+    is_put_in = not record.args and record.name.startswith(_QUOTING)
+    return (record.pathname, record.lineno) if is_put_in else record.msg
+
+
+def _find_error(record: logging.LogRecord) -> object:
     """Return the kind of an error and the line that has raised it, ``None`` for a record without one."""
     error = record.exc_info[1] if record.exc_info else None
     traceback = error.__traceback__ if error is not None else None

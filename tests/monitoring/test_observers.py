@@ -206,6 +206,22 @@ def test_what_django_refuses_has_no_traceback_and_no_endless_quotation() -> None
     assert all("Traceback" not in text and len(text) < MOST_CHARACTERS + 200 for text in texts)
 
 
+def test_what_a_server_quotes_itself_is_folded() -> None:
+    floods = FloodFilter(clock=lambda: 0.0)
+    records = [build_log_record(f"Invalid request from ip=192.0.2.{number}") for number in range(30)]
+    for record in records:
+        record.name = "gunicorn.error"
+    assert sum(map(floods.filter, records)) == FREE_LINES
+
+
+def test_a_refused_body_leaves_no_traceback() -> None:
+    record, error = build_log_record("Bad request (Unable to parse request body): %s", "/admin/login/"), raise_one(1)
+    record.name, record.exc_info = "django.request", (type(error), error, error.__traceback__)
+    record.status_code = 400
+    assert FloodFilter().filter(record)
+    assert "Traceback" not in KeyValueFormatter().format(record)
+
+
 def test_what_is_logged_for_a_call_has_its_request_id() -> None:
     record = build_log_record("a canceller failed")
     with call_context("route ci", request_id="request-7"):
