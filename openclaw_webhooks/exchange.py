@@ -149,7 +149,7 @@ class _Exchange:
 
     async def _run(self, effect: RunAction) -> Any:
         """Make the engine's call in a pool; it cannot be stopped, so a caller that leaves does not free its slot."""
-        pool = self._runtime.engine_pool if effect.is_long else self._runtime.loop_pool
+        pool = self._runtime.long_pool if effect.is_long else self._runtime.engine_pool
         job = pool.submit(effect.act, effect.tell, joins=effect.joins)
         try:
             return await job.future

@@ -43,9 +43,9 @@ class Runtime:
 
     Attributes:
         routes: Request path to route; a path that ends in one slash leads to the same route as the path without.
-        engine_pool: Where the ASGI door makes the engine's blocking calls.
-        loop_pool: Where it makes those that make nothing long: on the event loop where the engine can pause there, else
-            the ``engine_pool`` as well.
+        engine_pool: Where the ASGI door makes the engine's calls: in threads, or on the event loop where the engine
+            can pause there.
+        long_pool: Where it makes those whose answers may be long: a few at a time, because each holds its answer whole.
         limit_pool: Where it asks a limit store that may wait, so that a slow one holds no thread of the engine's.
         watch: Who hears of calls afterwards: metrics, logs, traces, signals.
         pages: What monitoring asks for.
@@ -59,8 +59,8 @@ class Runtime:
     engine: Engine
     recorder: CallRecorder | NoRecorder
     pipeline: Pipeline
-    engine_pool: EnginePool
-    loop_pool: EnginePool | LoopPool
+    engine_pool: EnginePool | LoopPool
+    long_pool: EnginePool
     limit_pool: EnginePool
     watch: Watch
     pages: MonitoringPages
@@ -68,15 +68,16 @@ class Runtime:
 
     def close(self) -> None:
         """Finish what was begun: engine calls end, records are written, the limits let go. Takes seconds at most."""
-        for pool in {self.loop_pool, self.engine_pool}:  # perhaps one, whose calls are waited for once
+        for pool in (self.engine_pool, self.long_pool, self.limit_pool):
             pool.close()
-        self.limit_pool.close()
         self.recorder.close()
         self.watch.close()
         self.limit_store.close()
 
 
 _LIMIT_THREADS: Final = 16
+_LONG_CALLS: Final = 2
+"""A list of 10,000 flows is some 10 MB, of which there are copies while it is made."""
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,6 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         reasons=reasons,
         note_resolution=watch.note_resolution,
     )
-    engine_pool = _build_engine_pool(engine, settings.engine_threads)
     return Runtime(
         configuration=configuration,
         routes=build_route_table(configuration),
@@ -162,23 +162,21 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         engine=engine,
         recorder=recorder,
         pipeline=pipeline,
-        engine_pool=engine_pool,
-        loop_pool=_build_loop_pool(engine, settings.engine_threads) or engine_pool,
+        engine_pool=_build_engine_pool(engine, settings.engine_threads),
+        long_pool=EnginePool(min(_LONG_CALLS, settings.engine_threads), on_thread_end=_let_go),
         limit_pool=EnginePool(_LIMIT_THREADS),
         watch=watch,
         pages=watch.build_pages(find_client=pipeline.find_client, read_statuses=resolver.statuses),
     )
 
 
-def _build_engine_pool(engine: Engine, threads: int) -> EnginePool:
+def _build_engine_pool(engine: Engine, threads: int) -> EnginePool | LoopPool:
+    # True itself: an engine that stands for another may have an answer to every name.
+    if isinstance(engine, PausesOnLoop) and engine.pauses_on_loop is True:
+        return LoopPool(threads)
     can_join = isinstance(engine, CommitsTogether) and engine.commits_together
     make_together = cast("CommitsTogether", engine).commit_together if can_join else None
     return EnginePool(threads, make_together=make_together, on_thread_end=_let_go)
-
-
-def _build_loop_pool(engine: Engine, calls: int) -> LoopPool | None:
-    # True itself: an engine that stands for another may have an answer to every name.
-    return LoopPool(calls) if isinstance(engine, PausesOnLoop) and engine.pauses_on_loop is True else None
 
 
 def _let_go() -> None:

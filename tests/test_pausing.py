@@ -110,10 +110,10 @@ settings.configure(
 )
 django.setup()
 from openclaw_webhooks.runtime import get_runtime
-print(get_runtime().loop_pool is get_runtime().engine_pool)
+print(type(get_runtime().engine_pool).__name__)
 """
 
 
 def test_where_greenlet_is_not_installed_calls_take_threads() -> None:
     told = subprocess.run([sys.executable, "-c", WITHOUT_GREENLET], capture_output=True, text=True, check=False)
-    assert told.stdout.strip() == "True", told.stderr
+    assert told.stdout.strip() == "EnginePool", told.stderr
