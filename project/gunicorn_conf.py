@@ -20,12 +20,13 @@ from openclaw_webhooks.servers import gunicorn as hooks
 from openclaw_webhooks.servers import scheduling
 from openclaw_webhooks.servers.gunicorn_threads import TurnTakingWorker
 from openclaw_webhooks.servers.gunicorn_uvicorn import UvicornWorker
+from openclaw_webhooks.servers.request_head import MAX_HEAD_BYTES
 from project.log_lines import GunicornLogger
 from project.settings import LOGGING, SERVER
 from project.tracing import start_tracing, stop_tracing
 
 
-class AsgiWorker(UvicornWorker):
+class _TrustsProxies:
     """Keeps the connections of trusted proxies longest."""
 
     def is_trusted(self, peer: str | None) -> bool:
@@ -35,10 +36,18 @@ class AsgiWorker(UvicornWorker):
         return is_trusted_peer(peer, get_runtime().configuration.trusted_proxies)
 
 
+class AsgiWorker(_TrustsProxies, UvicornWorker):
+    """The worker under ASGI."""
+
+
+class WsgiWorker(_TrustsProxies, TurnTakingWorker):
+    """The worker under WSGI."""
+
+
 wsgi_app = f"project.{SERVER.interface}:application"
 bind = [bind.gunicorn_value for bind in SERVER.binds]
 workers = SERVER.workers
-worker_class = AsgiWorker if SERVER.interface == "asgi" else TurnTakingWorker
+worker_class = AsgiWorker if SERVER.interface == "asgi" else WsgiWorker
 # Under ASGI the engine's threads are the app's own pool (ENGINE_THREADS), and the worker has none.
 threads = 1 if SERVER.interface == "asgi" else SERVER.threads
 # A fault at start stops the server instead of leaving it to answer errors.
@@ -49,6 +58,9 @@ preload_app = True
 graceful_timeout = 4
 _CALLERS_GRACE_SECONDS: Final = 1 if SERVER.interface == "asgi" else 2
 keepalive = 15
+# A head is bounded as a whole, as at the ASGI door: target and fields share its 16 KiB.
+limit_request_line = 0
+limit_request_field_size = MAX_HEAD_BYTES
 
 # Nothing that a caller writes into a header changes the peer or the scheme: whom to believe is gateway.trustedProxies.
 # There is no header that gunicorn believes, so it need not ask from whom: that takes 25 µs of each request.
@@ -102,18 +114,13 @@ def worker_exit(arbiter: Any, worker: Any) -> None:
         os._exit(0)
 
 
-def _is_route(path: str) -> bool:
-    from openclaw_webhooks.runtime import get_runtime  # noqa: PLC0415 - see worker_exit
-
-    return path in get_runtime().routes
-
-
 if SERVER.cpu_affinity:
     pre_fork = scheduling.build_pre_fork(cpus_left=SERVER.cpus_left)
     post_fork = scheduling.post_fork
 
 if SERVER.interface == "wsgi":
-    pre_request = hooks.build_pre_request(is_route=_is_route)
+    # Every body here is bounded: those of pages as well.
+    pre_request = hooks.build_pre_request(is_route=lambda _path: True)
     post_request = hooks.post_request
 
 

@@ -1,4 +1,4 @@
-"""The WSGI application of the stand-alone server: the routes in front, Django behind."""
+"""The WSGI application of the stand-alone server: the routes in front, Django's pages behind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from openclaw_webhooks.wsgi import mount
+from project.wsgi_pages import bound_bodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-application = mount(get_wsgi_application())
+application = mount(bound_bodies(get_wsgi_application()))

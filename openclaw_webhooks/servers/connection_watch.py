@@ -1,22 +1,19 @@
 """What the connections of one worker at the ASGI door share: how many there are, and what their callers do not read.
 
-Source: contract.md section 3 (deadlines and bounds of the stand-alone server); tcp(7), ``SIOCOUTQ``.
+Source: contract.md section 3 (deadlines and bounds of the stand-alone server).
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import struct
-import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from openclaw_webhooks.servers.connections import MOST_CONNECTIONS, Connections
+from openclaw_webhooks.servers.unread import UnreadAnswers, count_queued
 
 _SWEEP_SECONDS: Final = 1.0
-_C_INT: Final = struct.Struct("i")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,27 +48,6 @@ class WatchedConnection(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Unread:
-    """An answer that waits for its caller.
-
-    Attributes:
-        size_bytes: How much of it this process holds.
-        queued_bytes: How much the kernel holds beside that.
-        since_seconds: Since when nothing of it was read.
-    """
-
-    size_bytes: int
-    queued_bytes: int
-    since_seconds: float
-
-    def measure(self, size_bytes: int, queued_bytes: int, now_seconds: float) -> None:
-        """Note how much there is now."""
-        if size_bytes + queued_bytes < self.size_bytes + self.queued_bytes:
-            self.since_seconds = now_seconds
-        self.size_bytes, self.queued_bytes = size_bytes, queued_bytes
-
-
 def _trust_nobody(_peer: str | None) -> bool:
     return False
 
@@ -88,7 +64,7 @@ class ConnectionWatch:
         """Watch nothing yet; ``is_trusted`` is that of ``Connections``."""
         self.limits = limits
         self._connections: Connections[WatchedConnection] = Connections(most=limits.connections, is_trusted=is_trusted)
-        self._unread: dict[WatchedConnection, _Unread] = {}
+        self._unread: UnreadAnswers[WatchedConnection] = UnreadAnswers()
         self._all: set[WatchedConnection] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -105,7 +81,7 @@ class ConnectionWatch:
     def remove(self, connection: WatchedConnection) -> None:
         """Forget a connection."""
         self._connections.remove(connection)
-        self._unread.pop(connection, None)
+        self._unread.forget(connection)
         self._all.discard(connection)
 
     def note_busy(self, connection: WatchedConnection) -> None:
@@ -123,51 +99,34 @@ class ConnectionWatch:
         """
         now_seconds = asyncio.get_running_loop().time()
         self._measure(now_seconds)
-        total_bytes = sum(unread.size_bytes for unread in self._unread.values())
-        others = [(unread.since_seconds, other) for other, unread in self._unread.items() if other is not connection]
-        for _, other in sorted(others, key=lambda pair: pair[0]):
+        unread = self._unread.stillest_first()
+        total_bytes = sum(one.held_bytes for _, one in unread)
+        for other, one in unread:
             if total_bytes <= self.limits.unsent_bytes:
                 return
-            total_bytes -= self._unread[other].size_bytes
-            self._end(other)
+            if other is not connection:
+                total_bytes -= one.held_bytes
+                self._end(other)
 
     def _sweep(self) -> None:
         """Look at every connection once a second, as long as there is one."""
         now_seconds = asyncio.get_running_loop().time()
         self._measure(now_seconds)
-        for connection, unread in list(self._unread.items()):
+        for connection, unread in self._unread.stillest_first():
             if now_seconds - unread.since_seconds >= self.limits.unread_seconds:
                 self._end(connection)
         self._timer = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep) if self._all else None
 
     def _measure(self, now_seconds: float) -> None:
         for connection in self._all:
-            size_bytes = connection.transport.get_write_buffer_size()
-            unread = self._unread.get(connection)
-            if not size_bytes:
-                self._unread.pop(connection, None)
-            elif unread is None:
-                self._unread[connection] = _Unread(size_bytes, _count_queued(connection.transport), now_seconds)
-            else:
-                unread.measure(size_bytes, _count_queued(connection.transport), now_seconds)
+            held_bytes = connection.transport.get_write_buffer_size()
+            queued_bytes = count_queued(connection.transport.get_extra_info("socket")) if held_bytes else 0
+            self._unread.measure(connection, held_bytes=held_bytes, queued_bytes=queued_bytes, now_seconds=now_seconds)
 
     def _end(self, connection: WatchedConnection) -> None:
         """Close at once; what was written and not read is dropped."""
         self.remove(connection)
         connection.transport.abort()
-
-
-def _count_queued(transport: asyncio.Transport) -> int:
-    """Return how many bytes the kernel holds that the peer's has not taken: 0 where the system does not tell.
-
-    It takes megabytes before the kernel asks this process for more, so a slow reader shows here first.
-    """
-    sock = transport.get_extra_info("socket")
-    try:
-        (queued_bytes,) = _C_INT.unpack(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(_C_INT.size)))
-    except OSError:
-        return 0
-    return int(queued_bytes)
 
 
 def _awaits_caller(connection: WatchedConnection) -> bool:

@@ -74,15 +74,25 @@ class Connections(Generic[Connection]):
         """Return the connection that is to be closed before another is added, ``None`` where there is room.
 
         Args:
+            awaits_caller: See ``find_dispensable``.
+        """
+        return None if len(self) < self._most else self.find_dispensable(awaits_caller)
+
+    def find_dispensable(self, awaits_caller: Callable[[Connection], bool]) -> Connection | None:
+        """Return the connection that gives way first, ``None`` where there is none.
+
+        Args:
             awaits_caller: Tells of a busy connection whether it waits for its caller: where none is idle, the first
                 of those gives way.
         """
-        if len(self) < self._most:
-            return None
         for idle in (self._idle_strangers, self._idle_trusted):
             if idle:
                 return next(iter(idle))
-        return next(filter(awaits_caller, self._busy), next(iter(self._busy)))
+        return next(filter(awaits_caller, self._busy), next(iter(self._busy), None))
+
+    def busy(self) -> list[Connection]:
+        """Return those that have a request under way."""
+        return list(self._busy)
 
     def _forget_state(self, connection: Connection) -> None:
         for state in (self._busy, self._idle_strangers, self._idle_trusted):

@@ -25,12 +25,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, cast
 from urllib.parse import unquote
 
-from gunicorn.http.body import Body  # type: ignore[import-untyped]
-from gunicorn.http.errors import ParseException  # type: ignore[import-untyped]
+from gunicorn.http.body import Body, ChunkedReader  # type: ignore[import-untyped]
+from gunicorn.http.errors import InvalidHeader, ParseException  # type: ignore[import-untyped]
 from gunicorn.http.message import Request  # type: ignore[import-untyped]
 
 from openclaw_webhooks.servers.deadline import never
 from openclaw_webhooks.servers.lingering import process_closer
+from openclaw_webhooks.servers.request_head import MAX_HEAD_BYTES, is_host_valid
 from openclaw_webhooks.servers.turns import Turns
 
 BrokenCoding: Final[type[Exception]] = ParseException
@@ -207,12 +208,23 @@ def build_pre_request(*, is_route: Callable[[str], bool]) -> Callable[[Any, Any]
     """
 
     def pre_request(worker: Any, req: Any) -> None:
-        if isinstance(req, Request) and is_route(unquote(req.path)):
+        if not isinstance(req, Request):
+            return
+        _check_head(req)
+        if is_route(unquote(req.path)):
             turns: Turns | None = getattr(worker, "turns", None)
             leave_turn = never if turns is None else turns.leave
             req.body = RouteBody(req, is_stopping=lambda: not worker.alive, leave_turn=leave_turn)
 
     return pre_request
+
+
+def _check_head(req: Any) -> None:
+    hosts = [value.encode("latin-1") for name, value in req.headers if name == "HOST"]
+    if not is_host_valid(hosts, ".".join(map(str, req.version))):
+        raise InvalidHeader("HOST")
+    if isinstance(req.body.reader, ChunkedReader):
+        req.body.reader.limit_trailer_section = MAX_HEAD_BYTES
 
 
 def post_request(_worker: Any, req: Any, _environ: Mapping[str, Any], _response: Any) -> None:

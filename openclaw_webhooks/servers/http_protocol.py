@@ -23,12 +23,10 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from openclaw_webhooks.servers.connection_watch import ConnectionWatch
-from openclaw_webhooks.servers.request_head import is_host_valid
+from openclaw_webhooks.servers.request_head import MAX_HEAD_BYTES, is_host_valid
 from openclaw_webhooks.servers.uvicorn_cycle import Flow, GentleTransport, UvicornMessages, disconnect, is_over_tcp
 from openclaw_webhooks.servers.whole_messages import WHOLE_MESSAGES
 
-MAX_HEAD_BYTES: Final = 16_384
-"""Of target and fields together, trailer fields included: what the real Gateway takes."""
 _PIECE_BYTES: Final = 1024
 """How much is parsed at once: it bounds how many pipelined requests wait in a connection."""
 _FIELD_FRAMING_BYTES: Final = len(b": \r\n")

@@ -115,8 +115,8 @@ class LingeringCloser:
 
     def add(self, sock: socket.socket) -> None:
         """Take over ``sock``, whose answer is written: nothing else may use it any more. Does not block."""
-        sock.setblocking(False)
         try:
+            sock.setblocking(False)
             sock.shutdown(socket.SHUT_WR)
         except OSError:
             sock.close()  # The caller is gone already.

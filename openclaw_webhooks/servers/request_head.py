@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+MAX_HEAD_BYTES: Final = 16_384
+"""Of a request's head, trailer fields included: what the real Gateway takes."""
 _FORBIDDEN: Final = re.compile(rb"[\x00-\x20\x7f/?#@\\]")
 
 

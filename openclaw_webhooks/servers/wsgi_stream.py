@@ -77,12 +77,23 @@ def close_connection_after(response: HttpResponseBase, environ: MutableMapping[s
     answer and no worker thread waits. After a ``BodyError`` the connection always closes. Under a server other than
     gunicorn nothing happens.
     """
+    hand_over = announce_close(environ)
+    if hand_over is not None:
+        response._resource_closers.append(hand_over)  # type: ignore[attr-defined]
+
+
+def announce_close(environ: MutableMapping[str, Any]) -> Callable[[], None] | None:
+    """Do what ``close_connection_after`` does for a response that is not Django's.
+
+    Returns:
+        What is to be called once the response is written; ``None`` where nothing is.
+    """
     state = environ.get(_STATE_KEY)
     connection = None if state is _BodyState.READ else GunicornConnection.of(environ)
     if connection is None or (state is None and _has_arrived(environ, connection)):
-        return
+        return None
     connection.announce_close()
-    response._resource_closers.append(connection.hand_over)  # type: ignore[attr-defined]
+    return connection.hand_over
 
 
 def _declared_length(environ: MutableMapping[str, Any]) -> int | None:

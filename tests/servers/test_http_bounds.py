@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 
 from openclaw_webhooks.servers.connection_watch import ConnectionLimits, ConnectionWatch
-from openclaw_webhooks.servers.http_protocol import MAX_HEAD_BYTES, BoundedProtocol, build_http_protocol
+from openclaw_webhooks.servers.http_protocol import BoundedProtocol, build_http_protocol
+from openclaw_webhooks.servers.request_head import MAX_HEAD_BYTES
 
 HEAD = b"POST /%s HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"

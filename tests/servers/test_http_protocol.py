@@ -13,7 +13,8 @@ import pytest
 import uvicorn
 
 from openclaw_webhooks.servers.connection_watch import ConnectionLimits, ConnectionWatch
-from openclaw_webhooks.servers.http_protocol import MAX_HEAD_BYTES, build_http_protocol
+from openclaw_webhooks.servers.http_protocol import build_http_protocol
+from openclaw_webhooks.servers.request_head import MAX_HEAD_BYTES
 from openclaw_webhooks.servers.whole_messages import find_whole_messages
 
 BODY = b'{"action":"list_flows"}'
