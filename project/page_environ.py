@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
+from wsgiref.util import FileWrapper
+
+from openclaw_webhooks.guards.client_address import UNKNOWN_PEER
 
 if TYPE_CHECKING:
     from openclaw_webhooks.exchange import Scope
 
 
-def build_environ(scope: Scope, body: bytes, *, file_wrapper: Callable[..., Any]) -> dict[str, Any]:
+def build_environ(scope: Scope, body: bytes) -> dict[str, Any]:
     """Make the WSGI environment of an ASGI scope.
 
     Args:
         scope: Of an HTTP request.
         body: All of it; its length is the request's.
-        file_wrapper: What is called with an open file that is to be sent.
     """
     script_name = _to_wsgi_text(scope.get("root_path", ""))
-    host, port = scope.get("server") or ("localhost", 80)
-    client = scope.get("client")
+    host, port = scope.get("server") or ("localhost", None)
+    client = scope.get("client") or ("",)
     return {
         **_build_fields(scope["headers"]),
         **({"CONTENT_LENGTH": str(len(body))} if body else {}),
@@ -36,7 +38,8 @@ def build_environ(scope: Scope, body: bytes, *, file_wrapper: Callable[..., Any]
         "SERVER_NAME": host,
         "SERVER_PORT": str(port or 0),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        "REMOTE_ADDR": client[0] if client else "",
+        # On a unix socket there is none; over TCP a peer that is gone has none any more.
+        "REMOTE_ADDR": client[0] or ("" if port is None else UNKNOWN_PEER),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
         "wsgi.input": io.BytesIO(body),
@@ -44,7 +47,7 @@ def build_environ(scope: Scope, body: bytes, *, file_wrapper: Callable[..., Any]
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        "wsgi.file_wrapper": file_wrapper,
+        "wsgi.file_wrapper": FileWrapper,
     }
 
 

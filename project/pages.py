@@ -20,7 +20,7 @@ from openclaw_webhooks.exceptions import BodyTimeout, BodyTooLarge, ClientGone
 from openclaw_webhooks.servers.asgi_answer import send_answer
 from openclaw_webhooks.servers.asgi_body import AsgiBody
 from openclaw_webhooks.servers.whole_messages import find_whole_messages
-from project.made_page import PIECE_BYTES, FileParts, MadePage, Parts, make_page
+from project.made_page import FileParts, MadePage, StreamParts, make_page
 from project.page_bodies import BODY_LIMITS, BodyBudget, BodyLimits
 from project.page_environ import build_environ
 from project.page_pool import POOL_LIMITS, PagePool, PagesBusy, PoolLimits
@@ -122,31 +122,37 @@ class _Visit:
         try:
             await self._send_page(page)
         finally:
-            if page.parts is not None:
+            if isinstance(page.content, StreamParts):
                 self._pages.pool.soon(page.close)
 
     async def _make(self) -> MadePage:
         """Have a thread make the page. Afterwards nothing holds the body: sending may take long."""
-        environ = build_environ(self._scope, self._content, file_wrapper=FileParts)
+        environ = build_environ(self._scope, self._content)
         self._content = b""
         make = partial(make_page, self._pages.application, environ)
         return await self._pages.pool.make(make, on_turn=self._held.close, discard=MadePage.close)
 
     async def _send_page(self, page: MadePage) -> None:
         await self._send({"type": "http.response.start", "status": page.status, "headers": page.fields})
+        last = b""
         if self._scope["method"] != "HEAD":
-            for begin in range(0, len(page.content), PIECE_BYTES):
-                await self._send_part(page.content[begin : begin + PIECE_BYTES])
-            while page.parts is not None and (part := await self._fetch(page.parts)) is not None:
+            if isinstance(page.content, bytes):
+                last = page.content
+            else:
+                await self._send_parts(page.content)
+        await self._send({"type": "http.response.body", "body": last})
+
+    async def _send_parts(self, content: FileParts | StreamParts) -> None:
+        if isinstance(content, FileParts):
+            while part := content.read_next():
                 await self._send_part(part)
-        await self._send({"type": "http.response.body", "body": b""})
+        else:
+            while (made := await self._pages.pool.go_on(content.make_next)) is not None:
+                await self._send_part(made)
 
     async def _send_part(self, part: bytes) -> None:
         """Send; waits while the caller does not read."""
         await self._send({"type": "http.response.body", "body": part, "more_body": True})
-
-    async def _fetch(self, parts: Parts) -> bytes | None:
-        return parts.fetch_next() if parts.is_file else await self._pages.pool.go_on(parts.fetch_next)
 
 
 def _declared_bytes(scope: Scope) -> int:

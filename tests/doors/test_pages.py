@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from tests.doors.raw import Response, ends, read_response, request
-from tests.live import Door, Server, serve
+from tests.live import Door, Server, manage, serve
 from tests.postgres import running_postgres
 
 LARGE_FILE = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
@@ -99,32 +99,51 @@ def test_an_upload_leaves_no_temporary_file(door: Door, tmp_path: pathlib.Path) 
         assert not [name for name in files_in(temporary, server) if "upload" in name or "deleted" in name]
 
 
-def test_a_small_form_is_read(asgi: Server) -> None:
-    page, _ = get(asgi, "/admin/login/")
+def post_login(server: Server, username: str, password: str) -> Response:
+    page, _ = get(server, "/admin/login/")
     token = page.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
-    form = f"csrfmiddlewaretoken={token}&username=nobody&password=wrong".encode()
+    form = f"csrfmiddlewaretoken={token}&username={username}&password={password}".encode()
     fields = {"Cookie": f"openclaw_webhooks_csrf={token}", "Content_Type": "application/x-www-form-urlencoded"}
-    with asgi.connect() as sock:
+    with server.connect() as sock:
         sock.sendall(head("POST", "/admin/login/", Content_Length=str(len(form)), **fields) + form)
-        answer = read_response(sock)
-    assert answer.status == 200
-    assert b"correct username and password" in answer.body
+        return read_response(sock)
 
 
-def test_files_that_nobody_reads_cost_little_and_are_closed_when_their_callers_leave(asgi: Server) -> None:
+def test_a_form_is_read_and_downloads_are_whole_though_others_read_none_of_theirs(asgi: Server) -> None:
+    assert b"correct username and password" in post_login(asgi, "alice", "wrong").body
+    environ = {
+        "OPENCLAW_CONFIG_PATH": str(asgi.data_dir.parent / "openclaw.json"),
+        "DJANGO_SUPERUSER_PASSWORD": "right",
+    }
+    options = ("--noinput", "--username=alice", "--email=a@b.example")
+    assert manage(asgi.data_dir, "createsuperuser", *options, environ=environ)[0] == 0
+    signed_in = post_login(asgi, "alice", "right")
+    assert signed_in.status == 302
+    session = {"Cookie": signed_in.headers["set-cookie"].partition(";")[0]}
+    assert _call_route(asgi).status == 200
+    path = "/admin/openclaw_webhooks/call/export/json/"
+    slow = [asgi.connect() for _ in range(8)]
+    for caller in slow:
+        caller.sendall(head("GET", path, **session))
+    _wait_until(lambda: b"get_flow" in get(asgi, path, **session)[1])
+    for caller in slow:
+        caller.close()
+
+
+def test_files_that_nobody_reads_cost_neither_memory_nor_threads_nor_descriptors(asgi: Server) -> None:
     get(asgi, LARGE_FILE)
     before_mb, before_threads = resident_mb(asgi), count_threads(asgi)
+    before_descriptors = len(open_files(asgi))
     callers = [_ask_and_never_read(asgi) for _ in range(80)]
     try:
-        _wait_until(lambda: _count_open_scripts(asgi) == len(callers))
+        # Whoever reads is served, after those that came before.
+        assert len(get(asgi, LARGE_FILE)[1]) > 1_000_000
         assert resident_mb(asgi) - before_mb < 40
         assert count_threads(asgi) - before_threads < 10
-        # Whoever reads is served.
-        assert len(get(asgi, LARGE_FILE)[1]) > 1_000_000
+        assert len(open_files(asgi)) - before_descriptors < len(callers) + 20
     finally:
         for caller in callers:
             caller.close()
-    _wait_until(lambda: _count_open_scripts(asgi) == 0)
 
 
 def _ask_and_never_read(server: Server) -> socket.socket:
@@ -133,10 +152,6 @@ def _ask_and_never_read(server: Server) -> socket.socket:
     caller.connect(server.address)
     caller.sendall(head("GET", LARGE_FILE) * 6)  # more than any buffer of the system takes
     return caller
-
-
-def _count_open_scripts(server: Server) -> int:
-    return sum(path.endswith("swagger-ui-bundle.js") for path in open_files(server))
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:

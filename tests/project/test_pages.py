@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -249,33 +250,37 @@ def test_what_was_made_for_a_caller_that_left_meanwhile_is_closed(pages_of: Serv
     asyncio.run(leave())
 
 
-def test_a_file_is_read_as_it_is_sent_without_a_thread_and_closed(pages_of: Serve, tmp_path: Path) -> None:
+def test_a_file_is_read_as_it_is_sent_by_no_thread_and_stays_closed(pages_of: Serve, tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_bytes(b"x" * 100_000)
     opened: list[Any] = []
 
     def send(_request: HttpRequest) -> FileResponse:
         opened.append(path.open("rb"))
+        opened[-1].seek(10)
         return FileResponse(opened[-1])
 
     pages = pages_of(send, threads=1)
 
-    async def crowd() -> list[int]:
+    async def crowd() -> list[AsgiAnswer]:
         slow = [Visitor(pages, reads=False) for _ in range(3)]
         tasks = [asyncio.create_task(visitor.run()) for visitor in slow]
-        await until(lambda: len(opened) == 3)
-        positions = [file.tell() for file in opened]
+        await until(lambda: len(opened) == 3 and all(file.closed for file in opened))
         slow[0].reads.set()
         await tasks[0]
         for visitor in slow[1:]:
             visitor.leaves.set()
-        await asyncio.gather(*tasks)
-        await until(lambda: all(file.closed for file in opened))
-        assert len(slow[0].answer.body) == 100_000
-        assert max(len(message.get("body", b"")) for message in slow[0].answer.messages) <= 65_536
-        return positions
+        return await asyncio.gather(*tasks)
 
-    assert asyncio.run(crowd()) == [0, 0, 0]
+    whole, *others = asyncio.run(crowd())
+    assert whole.body == b"x" * 99_990
+    assert max(len(message.get("body", b"")) for message in whole.messages) < 20_000
+    assert not any(answer.messages for answer in others)
+
+
+def test_a_file_without_a_name_is_streamed(pages_of: Serve) -> None:
+    pages = pages_of(lambda _request: FileResponse(io.BytesIO(b"12345")))
+    assert asyncio.run(Visitor(pages).run()).body == b"12345"
 
 
 def test_an_answer_without_a_length_gets_one_and_head_has_no_body(pages_of: Serve, settings: Any) -> None:
@@ -336,8 +341,13 @@ def test_a_path_that_is_no_utf_8_is_django_s_to_judge(pages_of: Serve) -> None:
     assert asyncio.run(AsgiCall(pages_of(tell_meta), scope).run()).json["path"] == "/%FF"
 
 
-def test_a_peer_without_an_address_is_blank(pages_of: Serve) -> None:
-    scope = build_scope("/", {"host": "testserver"}, client=None) | {"server": None}
+@pytest.mark.parametrize(
+    ("server", "address"), [(("/run/unix", None), ""), (None, ""), (("testserver", 80), "unknown")]
+)
+def test_a_peer_without_an_address_is_blank_on_a_unix_socket_alone(
+    pages_of: Serve, server: tuple[str, int | None] | None, address: str
+) -> None:
+    scope = build_scope("/", {"host": "testserver"}, client=None) | {"server": server}
     scope.pop("raw_path")
     told = asyncio.run(AsgiCall(pages_of(tell_meta), scope).run()).json
-    assert (told["REMOTE_ADDR"], told["SERVER_NAME"], told["path"]) == ("", "localhost", "/")
+    assert (told["REMOTE_ADDR"], told["path"]) == (address, "/")
