@@ -31,7 +31,7 @@ def mount(application: Application) -> Application:
         if route is not None:
             await exchange.serve(route, scope, receive, send)
         elif scope["type"] == "http" and monitor_door.is_page(scope["path"]):
-            await monitor_door.serve_page(scope, send)
+            await monitor_door.serve_page(scope, receive, send)
         else:
             await application(scope, receive, send)
 

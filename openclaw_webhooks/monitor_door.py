@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 
 from openclaw_webhooks.effects import Answer
-from openclaw_webhooks.exchange import Scope, Send, build_head
-from openclaw_webhooks.monitoring.pages import ALIVE, HEALTH_PATH
+from openclaw_webhooks.exchange import Receive, Scope, Send, build_head
 from openclaw_webhooks.runtime import get_runtime
+from openclaw_webhooks.servers.asgi_answer import send_answer
 from openclaw_webhooks.views import build_head as build_wsgi_head
+
+PATIENCE_SECONDS: Final = 10.0
+"""How long a caller waits for an answer that is being made: longer than each probe and store may take."""
+_BUSY: Final = Answer(
+    status=503,
+    headers=(("content-type", "text/plain; charset=utf-8"), ("retry-after", "1")),
+    body=b"Service Unavailable\n",
+)
 
 
 def is_page(path: str) -> bool:
@@ -19,14 +29,19 @@ def is_page(path: str) -> bool:
     return path in get_runtime().pages.paths
 
 
-async def serve_page(scope: Scope, send: Send) -> None:
-    """Answer over ASGI. That the process is alive is said without a thread: they may all be busy."""
-    path, head = scope["path"], build_head(scope)
-    is_alive = path == HEALTH_PATH and head.method in ("GET", "HEAD")
-    answer = ALIVE if is_alive else await asyncio.to_thread(get_runtime().pages.answer, path, head)
-    headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in _headers_of(answer)]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head.method == "HEAD" else answer.body})
+async def serve_page(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer over ASGI. No caller holds a thread, and a body is never read."""
+    answer = get_runtime().pages.request(scope["path"], build_head(scope))
+    await send_answer(await _await(answer) if isinstance(answer, Future) else answer, scope, receive, send)
+
+
+async def _await(making: Future[Answer]) -> Answer:
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            # Others wait for it too: a caller that leaves stops nothing.
+            return await asyncio.shield(asyncio.wrap_future(making))
+    except TimeoutError:
+        return _BUSY
 
 
 def view_of_page(path: str) -> Callable[[HttpRequest], HttpResponse]:
@@ -35,14 +50,11 @@ def view_of_page(path: str) -> Callable[[HttpRequest], HttpResponse]:
     def view(request: HttpRequest) -> HttpResponse:
         answer = get_runtime().pages.answer(path, build_wsgi_head(request.META))
         response = HttpResponse(answer.body, status=answer.status)
-        for name, value in _headers_of(answer):
+        for name, value in answer.headers:
             response[name.title()] = value
+        response["Content-Length"] = str(len(answer.body))
         return response
 
     # A scraper has no session and no cookie that a forged request could use.
     view.csrf_exempt = True  # type: ignore[attr-defined]
     return view
-
-
-def _headers_of(answer: Answer) -> tuple[tuple[str, str], ...]:
-    return (*answer.headers, ("content-length", str(len(answer.body))))

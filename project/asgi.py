@@ -1,13 +1,14 @@
-"""The ASGI application of the stand-alone server: the routes in front, Django behind."""
+"""The ASGI application of the stand-alone server: the routes in front, Django's pages behind."""
 
 from __future__ import annotations
 
 import os
 
-from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
 
 from openclaw_webhooks.asgi import mount
+from project.pages import Pages
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-application = mount(get_asgi_application())
+application = mount(Pages(get_wsgi_application()))

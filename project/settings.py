@@ -15,6 +15,7 @@ from project.data_folder import CONFIGURATION_NAME, make_data_folder, read_secre
 from project.databases import find_missing_folder
 from project.environment import LOCAL_HOSTS, ServerEnvironment, parse_environment
 from project.log_lines import build_logging
+from project.page_bodies import BODY_LIMITS
 
 _ENGINES: Final = {"embedded": AppSettings().engine, "bridge": BRIDGE_ENGINE}
 
@@ -75,7 +76,7 @@ MIDDLEWARE = [
     # First: routes answer whatever the Host header says, and pay for nothing that the admin needs.
     "openclaw_webhooks.middleware.WebhookRoutesMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "project.static_files.StaticFilesMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -112,6 +113,9 @@ STATIC_URL = "static/"
 # The files of the installed packages are served as they are: no collectstatic, no folder to keep in step.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
+# No page takes uploads: without a handler a file in a form is read past and kept nowhere.
+FILE_UPLOAD_HANDLERS: list[str] = []
+DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_LIMITS.each_bytes
 LOGGING = build_logging(SERVER.log_format)
 
 X_FRAME_OPTIONS = "DENY"

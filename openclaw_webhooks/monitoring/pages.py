@@ -1,4 +1,4 @@
-"""``/healthz``, ``/readyz`` and ``/metrics``: who may see what, and the answers. Knows no server; blocks.
+"""``/healthz``, ``/readyz`` and ``/metrics``: who may see what, and the answers. Knows no server.
 
 They answer whatever the Host header says, as the routes do: a probe asks by address.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import Future
 from ipaddress import ip_address
 from typing import Final
 
@@ -17,6 +18,7 @@ from openclaw_webhooks.guards.head import RequestHead
 from openclaw_webhooks.monitoring.advice import LatestAdvice
 from openclaw_webhooks.monitoring.exposition import CONTENT_TYPE
 from openclaw_webhooks.monitoring.health import Finding, Readiness
+from openclaw_webhooks.monitoring.shared_answers import SharedAnswers
 from openclaw_webhooks.secrets.comparison import is_same_secret
 
 HEALTH_PATH: Final = "/healthz"
@@ -50,12 +52,12 @@ class MonitoringPages:
         """
         self._monitoring, self._readiness, self._advice = monitoring, readiness, advice
         self._scrape, self._find_client = scrape, find_client
-        health = {HEALTH_PATH: lambda _head: ALIVE, READY_PATH: self._tell_readiness}
-        self._pages: dict[str, Callable[[RequestHead], Answer]] = {
-            **(health if monitoring.health else {}),
+        self._pages: dict[str, Callable[[bool], Answer]] = {
+            **({READY_PATH: self._tell_readiness} if monitoring.health else {}),
             **({METRICS_PATH: self._tell_metrics} if monitoring.metrics else {}),
         }
-        self.paths = frozenset(self._pages)
+        self._shared = SharedAnswers()
+        self.paths = frozenset((*self._pages, *((HEALTH_PATH,) if monitoring.health else ())))
 
     def find_troubles(self) -> list[Finding]:
         """Return what is not ready now, and why; may take as long as the probes."""
@@ -66,15 +68,23 @@ class MonitoringPages:
         return [each.text for each in self._advice.read()]
 
     def answer(self, path: str, head: RequestHead) -> Answer:
-        """Answer one of ``paths``; may take as long as the probes and the limits store."""
-        if head.method not in ("GET", "HEAD"):
-            return _build(405, _TEXT, b"Method Not Allowed\n", ("allow", "GET, HEAD"))
-        return self._pages[path](head)
+        """Answer one of ``paths``; may block as long as the probes and the limits store."""
+        is_operator = self._is_operator(head)
+        return _answer_at_once(path, head, is_operator) or self._pages[path](is_operator)
 
-    def _tell_readiness(self, head: RequestHead) -> Answer:
+    def request(self, path: str, head: RequestHead) -> Answer | Future[Answer]:
+        """Answer without blocking, by a future where the answer takes time; callers of one page share it.
+
+        A stranger is given no answer of its own: of ``/readyz`` all strangers get the same one.
+        """
+        is_operator = self._is_operator(head)
+        at_once = _answer_at_once(path, head, is_operator)
+        return at_once or self._shared.request((path, is_operator), lambda: self._pages[path](is_operator))
+
+    def _tell_readiness(self, is_operator: bool) -> Answer:
         findings = self._readiness.judge()
         told: dict[str, object] = {"ready": all(finding.ready for finding in findings)}
-        if self._is_operator(head):
+        if is_operator:
             told["checks"] = {
                 finding.name: {"ready": finding.ready} | ({"cause": finding.cause} if finding.cause else {})
                 for finding in findings
@@ -82,9 +92,7 @@ class MonitoringPages:
             told["notes"] = self.find_advice()
         return _build(200 if told["ready"] else 503, "application/json", json.dumps(told).encode() + b"\n")
 
-    def _tell_metrics(self, head: RequestHead) -> Answer:
-        if not self._is_operator(head):
-            return _build(401, _TEXT, b"Unauthorized\n", ("www-authenticate", "Bearer"))
+    def _tell_metrics(self, _is_operator: bool) -> Answer:
         try:
             return _build(200, CONTENT_TYPE, self._scrape())
         except OSError as error:
@@ -101,6 +109,15 @@ class MonitoringPages:
         except ValueError:  # a unix socket, or a name that the server gave
             return False
         return any(address in network for network in self._monitoring.monitoring_networks)
+
+
+def _answer_at_once(path: str, head: RequestHead, is_operator: bool) -> Answer | None:
+    """Answer what takes neither waiting nor a thread."""
+    if head.method not in ("GET", "HEAD"):
+        return _build(405, _TEXT, b"Method Not Allowed\n", ("allow", "GET, HEAD"))
+    if path == METRICS_PATH and not is_operator:
+        return _build(401, _TEXT, b"Unauthorized\n", ("www-authenticate", "Bearer"))
+    return ALIVE if path == HEALTH_PATH else None
 
 
 def _build(status: int, media_type: str, body: bytes, *headers: tuple[str, str]) -> Answer:
