@@ -14,6 +14,7 @@ from types import FrameType
 from typing import NoReturn, TypeAlias
 
 from benchmarks.compare import LISTED_FLOWS, MODES, Comparison, Plan, compare
+from benchmarks.floods import measure_floods
 from benchmarks.gateways import GatewayMissing
 from benchmarks.hostile import measure_hostile, measure_lists
 from benchmarks.loadgen import LoadFailed
@@ -96,7 +97,9 @@ def _compare(options: argparse.Namespace, folder: Path) -> bool:
 
 
 def _add_disturb(commands: Subparsers) -> None:
-    command = commands.add_parser("disturb", help="one client's p99 among hostile clients, and beside long lists")
+    command = commands.add_parser(
+        "disturb", help="one client's p99 among hostile clients, beside long lists and under floods"
+    )
     command.add_argument("--clients", type=int, default=100, help="of each of four hostile kinds")
     command.add_argument("--flows", type=int, default=LISTED_FLOWS, help="in the list")
     command.add_argument("--requests", type=int, default=600, help="of the one client")
@@ -107,9 +110,11 @@ def _add_disturb(commands: Subparsers) -> None:
 def _disturb(options: argparse.Namespace, folder: Path) -> bool:
     (folder / "hostile").mkdir()
     (folder / "lists").mkdir()
+    (folder / "floods").mkdir()
     found = [
         measure_hostile(folder / "hostile", door=options.door, clients=options.clients, requests=options.requests),
         measure_lists(folder / "lists", door=options.door, flows=options.flows, requests=options.requests),
+        *measure_floods(folder / "floods", door=options.door, requests=options.requests),
     ]
     print(format_disturbances(found))
     write_json(options.output / "disturb.json", found)

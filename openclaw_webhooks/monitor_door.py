@@ -13,6 +13,7 @@ from openclaw_webhooks.effects import Answer
 from openclaw_webhooks.exchange import Receive, Scope, Send, build_head
 from openclaw_webhooks.runtime import get_runtime
 from openclaw_webhooks.servers.asgi_answer import send_answer
+from openclaw_webhooks.servers.wsgi_stream import close_connection_after
 from openclaw_webhooks.views import build_head as build_wsgi_head
 
 PATIENCE_SECONDS: Final = 10.0
@@ -53,6 +54,7 @@ def view_of_page(path: str) -> Callable[[HttpRequest], HttpResponse]:
         for name, value in answer.headers:
             response[name.title()] = value
         response["Content-Length"] = str(len(answer.body))
+        close_connection_after(response, request.META)
         return response
 
     # A scraper has no session and no cookie that a forged request could use.

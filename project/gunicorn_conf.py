@@ -20,7 +20,6 @@ from openclaw_webhooks.servers import gunicorn as hooks
 from openclaw_webhooks.servers import scheduling
 from openclaw_webhooks.servers.gunicorn_threads import TurnTakingWorker
 from openclaw_webhooks.servers.gunicorn_uvicorn import UvicornWorker
-from openclaw_webhooks.servers.request_head import MAX_HEAD_BYTES
 from project.log_lines import GunicornLogger
 from project.settings import LOGGING, SERVER
 from project.tracing import start_tracing, stop_tracing
@@ -58,9 +57,6 @@ preload_app = True
 graceful_timeout = 4
 _CALLERS_GRACE_SECONDS: Final = 1 if SERVER.interface == "asgi" else 2
 keepalive = 15
-# A head is bounded as a whole, as at the ASGI door: target and fields share its 16 KiB.
-limit_request_line = 0
-limit_request_field_size = MAX_HEAD_BYTES
 
 # Nothing that a caller writes into a header changes the peer or the scheme: whom to believe is gateway.trustedProxies.
 # There is no header that gunicorn believes, so it need not ask from whom: that takes 25 µs of each request.

@@ -114,6 +114,9 @@ class TurnTakingWorker(ThreadWorker):  # type: ignore[misc]
         """Take what gunicorn gives a worker."""
         super().__init__(*args, **kwargs)
         self.turns = Turns()
+        # A head is bounded as a whole, as at the ASGI door: target and fields share its room.
+        self.cfg.set("limit_request_line", 0)
+        self.cfg.set("limit_request_field_size", MAX_HEAD_BYTES)
         self.worker_connections = sys.maxsize  # It never stops accepting: see ``_connections``.
         most = min(self.cfg.worker_connections, most_connections(reserve=_RESERVED_DESCRIPTORS))
         self._connections: Connections[HeadConnection] = Connections(most=most, is_trusted=self.is_trusted)

@@ -184,6 +184,11 @@ def test_disturb_probes_among_hostile_clients_and_lists(tmp_path: Path, capsys: 
     assert [one["kind"] for one in json.loads((tmp_path / "disturb.json").read_text())["measured"]] == [
         "hostile",
         "list 20",
+        "trailers",
+        "bodies elsewhere",
+        "unread answers",
+        "sign-ins",
+        "resets",
     ]
     assert "| hostile" in capsys.readouterr().out
 

@@ -62,7 +62,18 @@ def state(request: HttpRequest) -> HttpResponse:
     )
 
 
-urlpatterns = [path("hook", hook), path("hook/early", early_reader), path("hook/crash", crash), path("state", state)]
+def large(request: HttpRequest) -> HttpResponse:
+    """More than the kernel takes of a connection."""
+    return HttpResponse(b"x" * 12_000_000)
+
+
+urlpatterns = [
+    path("hook", hook),
+    path("hook/early", early_reader),
+    path("hook/crash", crash),
+    path("state", state),
+    path("large", large),
+]
 
 settings.configure(
     SECRET_KEY="only-for-tests",
