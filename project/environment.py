@@ -118,10 +118,13 @@ class _Reader:
         if not text:
             return default
         try:
+            text.encode()
             return parse(text)
+        except UnicodeEncodeError:  # bytes that are no UTF-8 stand in a text of Python's as surrogates
+            self.problems.append(EnvironmentProblem(name, "must be UTF-8"))
         except ValueError as error:
             self.problems.append(EnvironmentProblem(name, str(error)))
-            return default
+        return default
 
 
 def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[EnvironmentProblem]:

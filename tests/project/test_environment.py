@@ -197,6 +197,10 @@ def test_a_shared_server_without_its_driver_says_what_to_install(monkeypatch: py
     assert "openclaw-webhooks[redis]" in line
 
 
+def test_what_is_no_utf8_is_named() -> None:
+    assert problems_of(OPENCLAW_WEBHOOKS_DATA_DIR="/data-\udcff") == ["OPENCLAW_WEBHOOKS_DATA_DIR: must be UTF-8"]
+
+
 @given(st.dictionaries(st.sampled_from(VARIABLES), st.text(st.characters(exclude_characters="\0"), max_size=40)))
 def test_any_environment_parses_or_names_its_faults(environ: dict[str, str]) -> None:
     parsed = parse_environment(environ)
