@@ -33,6 +33,8 @@ from openclaw_webhooks.servers.deadline import never
 from openclaw_webhooks.servers.lingering import process_closer
 from openclaw_webhooks.servers.turns import Turns
 
+__all__ = ["build_pre_request", "post_request", "post_worker_init", "worker_exit"]
+
 BrokenCoding: Final[type[Exception]] = ParseException
 """What reading a body raises whose transfer coding is broken, or ends too early."""
 

@@ -23,6 +23,8 @@ from gunicorn.workers.gthread import ThreadWorker  # type: ignore[import-untyped
 
 from openclaw_webhooks.servers.turns import Turns
 
+__all__ = ["TurnTakingWorker"]
+
 STAY_MS: Final = 2
 """How long a thread waits for a next request: some times what a caller on this machine or network takes to send it."""
 COURTESY_SECONDS: Final = 0.0001

@@ -28,6 +28,8 @@ from uvicorn import Config, Server
 from openclaw_webhooks.servers.http_protocol import BoundedProtocol
 from openclaw_webhooks.servers.scheduling import interrupt_nobody
 
+__all__ = ["UvicornWorker"]
+
 
 class UvicornWorker(Worker):  # type: ignore[misc]
     """Runs one uvicorn server on gunicorn's sockets, in the worker's main thread.
