@@ -10,7 +10,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help:
 	@echo "make serve   install, migrate and serve in the foreground (Ctrl-C stops)"
 	@echo "make test    install what the tests need and run them"
-	@echo "make lint    style, types, layers, migrations, templates, dependencies"
+	@echo "make lint    style, types, layers, migrations, templates, workflows, dependencies"
 	@echo "make docs    build the documentation into site/"
 	@echo "make pictures  photograph the admin for the documentation (needs Chromium)"
 	@echo "make bench   measure beside the real Gateways (ARGS=\"--rounds 1 --requests 500\": a minute)"
@@ -36,6 +36,9 @@ linters:
 	$(BIN)/lint-imports
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run --skip-checks
 	$(BIN)/djlint --lint --quiet openclaw_webhooks/templates
+	$(BIN)/zizmor --offline --strict-collection --quiet .github
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/*.yml
 	$(BIN)/python -m pip check
 
 docs: $(VENV)/docs.stamp
