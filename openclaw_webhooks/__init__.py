@@ -3,4 +3,4 @@
 Add ``"openclaw_webhooks"`` to ``INSTALLED_APPS``; see the README for the ten lines of settings around it.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.1.0a1"

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from openclaw_webhooks.exchange import Application, Receive, Scope, Send
 
+__all__ = ["mount"]
+
 
 def mount(application: Application) -> Application:
     """Put the routes in front of an ASGI application.

@@ -6,6 +6,16 @@ never stop a healthy route. No message of this tree carries a secret or a sessio
 
 from __future__ import annotations
 
+__all__ = [
+    "EngineError",
+    "EngineRefused",
+    "EngineUnavailable",
+    "LimitStoreUnavailable",
+    "OutcomeUnknown",
+    "PersistFailed",
+    "WebhooksError",
+]
+
 
 class WebhooksError(Exception):
     """Root of every error that this app raises at run time."""

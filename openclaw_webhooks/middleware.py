@@ -14,6 +14,8 @@ from openclaw_webhooks.monitor_door import is_page, view_of_page
 from openclaw_webhooks.runtime import get_runtime
 from openclaw_webhooks.views import view_of
 
+__all__ = ["WebhookRoutesMiddleware"]
+
 
 class WebhookRoutesMiddleware:
     """List it first in ``MIDDLEWARE``: routes then answer whatever the Host header says, and cost no other middleware.

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from openclaw_webhooks.testing.routes import TestRoute
     from openclaw_webhooks.testing.stage import Stage
 
+__all__ = ["webhook_client", "webhook_clock", "webhook_engine", "webhook_route"]
+
 
 @pytest.fixture
 def _webhook_stage(db: None, settings: Any) -> Iterator[Stage]:

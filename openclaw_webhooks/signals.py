@@ -31,6 +31,8 @@ from __future__ import annotations
 
 from django.dispatch import Signal
 
+__all__ = ["call_finished", "call_refused", "flow_changed", "task_changed"]
+
 flow_changed = Signal()
 task_changed = Signal()
 call_finished = Signal()

@@ -19,6 +19,8 @@ from openclaw_webhooks.monitoring.pages import HEALTH_PATH, METRICS_PATH, READY_
 from openclaw_webhooks.openapi.pages import serve_document, serve_page
 from openclaw_webhooks.views import view_of
 
+__all__ = ["urlpatterns"]
+
 
 def build_urlpatterns(configuration: Configuration) -> list[URLPattern]:
     """Return a pattern per healthy, enabled route; one trailing slash reaches the route too."""

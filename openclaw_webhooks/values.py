@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, Literal, TypeAlias, TypeVar, dataclass_transform
 
+__all__ = ["UNSET", "JsonValue", "Unset"]
+
 T = TypeVar("T")
 
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"

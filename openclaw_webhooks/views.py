@@ -47,6 +47,8 @@ from openclaw_webhooks.guards.limits.base import Lease, Verdict
 from openclaw_webhooks.runtime import Runtime, get_runtime
 from openclaw_webhooks.servers.wsgi_stream import close_connection_after
 
+__all__ = ["RouteView"]
+
 logger = logging.getLogger(__name__)
 
 UNMOUNTED_NOTICE = (

@@ -22,6 +22,8 @@ from openclaw_webhooks.engines.records import (
 )
 from openclaw_webhooks.signals import flow_changed, task_changed
 
+__all__ = ["announce_flow", "announce_task", "is_flow_heard"]
+
 
 def is_flow_heard() -> bool:
     """Tell whether anything receives ``flow_changed``; engines skip what only an announcement needs."""

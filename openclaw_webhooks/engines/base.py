@@ -25,6 +25,18 @@ from openclaw_webhooks.engines.records import (
 from openclaw_webhooks.engines.results import CancelResult, CreateResult, MutationResult, RunTaskResult
 from openclaw_webhooks.values import UNSET, JsonValue, Unset
 
+__all__ = [
+    "BoundFlows",
+    "BoundHistory",
+    "BoundSession",
+    "BoundTasks",
+    "CommitsTogether",
+    "Engine",
+    "EngineCapabilities",
+    "PausesOnLoop",
+    "WritesFlows",
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineCapabilities:

@@ -9,6 +9,20 @@ from enum import StrEnum
 
 from openclaw_webhooks.values import UNSET, JsonValue, Unset, value
 
+__all__ = [
+    "ACTIVE_TASK_STATUSES",
+    "FAILED_TASK_STATUSES",
+    "TERMINAL_FLOW_STATUSES",
+    "FlowRecord",
+    "FlowRevision",
+    "FlowStatus",
+    "NotifyPolicy",
+    "TaskRecord",
+    "TaskRuntime",
+    "TaskStatus",
+    "TaskSummary",
+]
+
 
 class FlowStatus(StrEnum):
     """Where a flow stands. ``TERMINAL_FLOW_STATUSES`` have an ``ended_at_ms``."""

@@ -12,6 +12,24 @@ from typing import TypeAlias
 from openclaw_webhooks.engines.records import FlowRecord, TaskRecord
 from openclaw_webhooks.values import value
 
+__all__ = [
+    "Applied",
+    "CancelRefusal",
+    "CancelResult",
+    "Cancelled",
+    "CreateResult",
+    "FlowCreated",
+    "FlowNotCreated",
+    "MutationRefusal",
+    "MutationResult",
+    "NotApplied",
+    "NotCancelled",
+    "RunTaskRefusal",
+    "RunTaskResult",
+    "TaskCreated",
+    "TaskNotCreated",
+]
+
 
 class MutationRefusal(StrEnum):
     """Why a revision-checked change was not applied."""

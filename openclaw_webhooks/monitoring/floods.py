@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+__all__ = ["FloodFilter"]
+
 FREE_LINES: Final = 20
 """How many equal messages are written within the window."""
 FREE_LINES_OF_ALL: Final = 200

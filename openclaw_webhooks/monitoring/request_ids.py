@@ -6,6 +6,8 @@ import logging
 
 from openclaw_webhooks.call_context import get_call_context
 
+__all__ = ["RequestIdFilter"]
+
 
 class RequestIdFilter(logging.Filter):
     """For a handler of ``logging``: records get ``request_id``, empty where they belong to no call. Drops none."""

@@ -32,6 +32,8 @@ from openclaw_webhooks.openapi.requests import EXAMPLES
 from openclaw_webhooks.values import WHITE_SPACE
 from openclaw_webhooks.views import RouteView
 
+__all__ = ["add_routes"]
+
 _SECURITY: Final[dict[str, dict[str, str]]] = {
     f"{COMPONENT_PREFIX}Bearer": {"type": "http", "scheme": "bearer", "description": "The route's secret."},
     f"{COMPONENT_PREFIX}Header": {"type": "apiKey", "in": "header", "name": SECRET_HEADER},

@@ -34,6 +34,8 @@ from openclaw_webhooks.servers.lingering import process_closer
 from openclaw_webhooks.servers.request_head import MAX_HEAD_BYTES, is_host_valid
 from openclaw_webhooks.servers.turns import Turns
 
+__all__ = ["build_pre_request", "post_request", "post_worker_init", "worker_exit"]
+
 BrokenCoding: Final[type[Exception]] = ParseException
 """What reading a body raises whose transfer coding is broken, or ends too early."""
 

@@ -36,6 +36,8 @@ from openclaw_webhooks.servers.request_head import MAX_HEAD_BYTES
 from openclaw_webhooks.servers.turns import Turns
 from openclaw_webhooks.servers.unread import UnreadAnswers, count_queued
 
+__all__ = ["TurnTakingWorker"]
+
 STAY_MS: Final = 2
 """How long a thread waits for a next request: some times what a caller on this machine or network takes to send it."""
 COURTESY_SECONDS: Final = 0.0001

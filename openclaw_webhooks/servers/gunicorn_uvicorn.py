@@ -31,6 +31,8 @@ from openclaw_webhooks.servers.connections import most_connections
 from openclaw_webhooks.servers.http_protocol import build_http_protocol
 from openclaw_webhooks.servers.scheduling import interrupt_nobody
 
+__all__ = ["UvicornWorker"]
+
 _RESERVED_DESCRIPTORS: Final = 128
 """What a worker opens beside connections: the database's files in each thread, the limits, sockets, logs."""
 

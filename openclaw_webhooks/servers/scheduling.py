@@ -34,6 +34,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+__all__ = ["build_pre_fork", "post_fork"]
+
 
 def build_pre_fork(*, cpus_left: int = 0) -> Callable[[Any, Any], None]:
     """Build the ``pre_fork`` hook, which chooses a new worker's processor: the one with the fewest workers.

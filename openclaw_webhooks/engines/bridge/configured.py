@@ -17,6 +17,8 @@ from openclaw_webhooks.pausing import result_of
 from openclaw_webhooks.secrets.refs import Secret
 from openclaw_webhooks.secrets.resolver import SecretResolver
 
+__all__ = ["build_bridge_engine"]
+
 _TOKEN_PATIENCE_SECONDS: Final = 6.0
 """A little more than a provider may take by default."""
 

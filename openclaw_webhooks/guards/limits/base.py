@@ -12,6 +12,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, Self
 
+__all__ = [
+    "DEFAULT_LIMITS",
+    "Admission",
+    "Allowance",
+    "Lease",
+    "LimitKey",
+    "LimitStats",
+    "LimitStore",
+    "Limits",
+    "Uncounted",
+    "Verdict",
+    "admit_in_turn",
+]
+
 
 class LimitKey(NamedTuple):
     """What is limited: the configured path of a route, and the client's address."""

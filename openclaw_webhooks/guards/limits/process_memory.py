@@ -32,6 +32,8 @@ from openclaw_webhooks.guards.limits.windows import (
     milliseconds_of,
 )
 
+__all__ = ["ProcessMemoryStore"]
+
 
 @dataclass(slots=True)
 class _Row:

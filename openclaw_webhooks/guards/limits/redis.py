@@ -39,6 +39,8 @@ from openclaw_webhooks.guards.limits.outage import Outage
 from openclaw_webhooks.guards.limits.redis_slots import RedisSlots
 from openclaw_webhooks.guards.limits.windows import TRY_SOON, RuleBook, allowed, refused
 
+__all__ = ["RedisStore"]
+
 GROUP: Final = "openclaw-webhooks"
 """What django-ratelimit files our windows under. It joins the parts of a key without a separator; group and digest are
 of fixed length, so that no two keys read alike."""

@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from django.core.cache.backends.redis import RedisCache, RedisCacheClient
 
+__all__ = ["CountingRedisCache"]
+
 _INCREMENT: Final = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return false end
 return redis.call('INCRBY', KEYS[1], ARGV[1])

@@ -37,6 +37,8 @@ from openclaw_webhooks.guards.limits.table import OWNER_BITS, KeyDigest
 from openclaw_webhooks.guards.limits.table_file import TABLE_FILES, TableFile
 from openclaw_webhooks.guards.limits.windows import TRY_SOON, RuleBook, Rules, count_request, milliseconds_of
 
+__all__ = ["SharedMemoryStore"]
+
 Judgement = TypeVar("Judgement")
 
 logger = logging.getLogger(__name__)
