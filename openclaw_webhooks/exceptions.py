@@ -74,5 +74,9 @@ class BodyNotJson(BodyError):
     """The body arrived whole, and is not one JSON value."""
 
 
+class BrokenCoding(Exception):
+    """The transfer coding of a body is broken, or ends too early: what a server's connection raises while it reads."""
+
+
 class ClientGone(BodyError):
     """The caller closed the connection before its body was complete; nobody is left to answer."""

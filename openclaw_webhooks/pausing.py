@@ -4,7 +4,7 @@ A call that runs in a greenlet (``run_pausable``) pauses where it would block: i
 once what it waits for has come. What SQLAlchemy does for its asyncio drivers. Code that can pause asks for the loop
 (``find_loop``) and waits as ever where there is none, as in a thread.
 
-Only where ``greenlet`` is installed (the extra ``fast``); elsewhere no call runs in one. Knows neither sockets nor
+Only where ``greenlet`` is installed (the extra ``server``); elsewhere no call runs in one. Knows neither sockets nor
 Django.
 """
 

@@ -29,15 +29,13 @@ from gunicorn.http.body import Body, ChunkedReader  # type: ignore[import-untype
 from gunicorn.http.errors import InvalidHeader, ParseException  # type: ignore[import-untyped]
 from gunicorn.http.message import Request  # type: ignore[import-untyped]
 
+from openclaw_webhooks.exceptions import BrokenCoding
 from openclaw_webhooks.servers.deadline import never
 from openclaw_webhooks.servers.lingering import process_closer
 from openclaw_webhooks.servers.request_head import MAX_HEAD_BYTES, is_host_valid
 from openclaw_webhooks.servers.turns import Turns
 
 __all__ = ["build_pre_request", "post_request", "post_worker_init", "worker_exit"]
-
-BrokenCoding: Final[type[Exception]] = ParseException
-"""What reading a body raises whose transfer coding is broken, or ends too early."""
 
 _KEEP_ALIVE_DRAIN_BYTES: Final = 64 * 1024
 _DRAIN_STEP_BYTES: Final = 8 * 1024
@@ -150,6 +148,9 @@ class GunicornConnection:
         self._unreader.sock = source
         try:
             return self._stream.read(size_bytes)
+        except ParseException:
+            # Its message quotes what was sent, so it goes no further.
+            raise BrokenCoding from None
         finally:
             self._unreader.sock = self._sock
             # Asking is no system call, as setting is; mostly the body was there and nothing was waited for.
@@ -166,7 +167,7 @@ class GunicornConnection:
             for _ in range(0, _KEEP_ALIVE_DRAIN_BYTES, _DRAIN_STEP_BYTES):
                 if not self._stream.read(_DRAIN_STEP_BYTES):
                     return True
-        except (OSError, BrokenCoding):
+        except (OSError, ParseException):
             return False
         finally:
             self._sock.settimeout(None)

@@ -12,13 +12,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, MutableMapping
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.http.response import HttpResponseBase
 
-from openclaw_webhooks.exceptions import BodyError, BodyNotJson, BodyTimeout, BodyTooLarge, ClientGone
+from openclaw_webhooks.exceptions import BodyError, BodyNotJson, BodyTimeout, BodyTooLarge, BrokenCoding, ClientGone
 from openclaw_webhooks.servers.deadline import DeadlineSocket
-from openclaw_webhooks.servers.gunicorn import BrokenCoding, GunicornConnection
+
+if TYPE_CHECKING:
+    from openclaw_webhooks.servers.gunicorn import GunicornConnection
 
 _STATE_KEY: Final = "openclaw_webhooks.body"
 _PLAIN_READ_BYTES: Final = 65_536
@@ -89,11 +91,20 @@ def announce_close(environ: MutableMapping[str, Any]) -> Callable[[], None] | No
         What is to be called once the response is written; ``None`` where nothing is.
     """
     state = environ.get(_STATE_KEY)
-    connection = None if state is _BodyState.READ else GunicornConnection.of(environ)
+    connection = None if state is _BodyState.READ else _find_connection(environ)
     if connection is None or (state is None and _has_arrived(environ, connection)):
         return None
     connection.announce_close()
     return connection.hand_over
+
+
+def _find_connection(environ: MutableMapping[str, Any]) -> GunicornConnection | None:
+    """Return the connection of a request under gunicorn, which is an extra: elsewhere it may not be installed."""
+    if "gunicorn.socket" not in environ:
+        return None
+    from openclaw_webhooks.servers.gunicorn import GunicornConnection  # noqa: PLC0415 - see above
+
+    return GunicornConnection.of(environ)
 
 
 def _declared_length(environ: MutableMapping[str, Any]) -> int | None:
@@ -108,7 +119,7 @@ def _receive(
     environ: MutableMapping[str, Any], size_bytes: int, deadline_seconds: float, clock: Callable[[], float]
 ) -> bytes:
     """Read up to ``size_bytes``, stopping early at the end of the body or of the connection."""
-    connection = GunicornConnection.of(environ)
+    connection = _find_connection(environ)
     if connection is None:
         return _receive_plain(environ["wsgi.input"], size_bytes, deadline_seconds, clock)
     source = DeadlineSocket(
@@ -125,7 +136,6 @@ def _receive(
     except OSError:
         raise ClientGone from None
     except BrokenCoding:
-        # Its message quotes what was sent, so it goes no further.
         raise (ClientGone if source.has_ended else BodyNotJson) from None
 
 
