@@ -28,7 +28,7 @@ class Commands:
         self._process = process
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """Run one command; return its exit status and what it printed."""
+        """Run one command; return its exit status, and what it printed: first to standard output, then to error."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{json.dumps(arguments)}\n")
@@ -57,22 +57,24 @@ def _serve() -> None:
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{package.__name__}.{module.name}")
     for line in sys.stdin:
-        with tempfile.TemporaryFile("w+", encoding="utf-8") as told:
+        # Two files: in one, the order of what a process writes to two streams depends on how each is buffered.
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+") as err:
             child = os.fork()
             if child == 0:
-                _become(json.loads(line), told.fileno())
+                _become(json.loads(line), out.fileno(), err.fileno())
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            told.seek(0)
-            sys.stdout.write(f"{json.dumps([status, told.read()])}\n")
+            out.seek(0)
+            err.seek(0)
+            sys.stdout.write(f"{json.dumps([status, out.read() + err.read()])}\n")
             sys.stdout.flush()
 
 
-def _become(arguments: list[str], told: int) -> None:
+def _become(arguments: list[str], out: int, err: int) -> None:
     """Be the process of one command, to its end."""
     from django.core.management import execute_from_command_line
 
-    os.dup2(told, 1)
-    os.dup2(told, 2)
+    os.dup2(out, 1)
+    os.dup2(err, 2)
     status: object = 1
     try:
         execute_from_command_line(["manage.py", *arguments])
