@@ -18,6 +18,7 @@ from openclaw_webhooks.guards.client_address import is_trusted_peer
 from openclaw_webhooks.memory import share_arenas
 from openclaw_webhooks.servers import gunicorn as hooks
 from openclaw_webhooks.servers import scheduling
+from openclaw_webhooks.servers.connections import MOST_CONNECTIONS
 from openclaw_webhooks.servers.gunicorn_threads import TurnTakingWorker
 from openclaw_webhooks.servers.gunicorn_uvicorn import UvicornWorker
 from project.log_lines import GunicornLogger
@@ -115,6 +116,7 @@ if SERVER.cpu_affinity:
     post_fork = scheduling.post_fork
 
 if SERVER.interface == "wsgi":
+    worker_connections = MOST_CONNECTIONS
     # Every body here is bounded: those of pages as well.
     pre_request = hooks.build_pre_request(is_route=lambda _path: True)
     post_request = hooks.post_request

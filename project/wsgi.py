@@ -7,8 +7,9 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from openclaw_webhooks.wsgi import mount
-from project.wsgi_pages import bound_bodies
+from project.settings import SERVER
+from project.wsgi_pages import BoundedBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-application = mount(bound_bodies(get_wsgi_application()))
+application = mount(BoundedBodies(get_wsgi_application(), threads=SERVER.threads))

@@ -90,10 +90,6 @@ class Connections(Generic[Connection]):
                 return next(iter(idle))
         return next(filter(awaits_caller, self._busy), next(iter(self._busy), None))
 
-    def busy(self) -> list[Connection]:
-        """Return those that have a request under way."""
-        return list(self._busy)
-
     def _forget_state(self, connection: Connection) -> None:
         for state in (self._busy, self._idle_strangers, self._idle_trusted):
             if connection in state:

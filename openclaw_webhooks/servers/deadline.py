@@ -15,6 +15,10 @@ def never() -> bool:
     return False
 
 
+def ignore(_received_bytes: int) -> None:
+    """Take no note of what was received."""
+
+
 class DeadlineSocket:
     """Stands in for a socket wherever only ``recv`` is called, and bounds all its calls together by one deadline.
 
@@ -33,6 +37,7 @@ class DeadlineSocket:
         clock: Callable[[], float],
         is_stopping: Callable[[], bool] = never,
         before_waiting: Callable[[], object] = never,
+        on_received: Callable[[int], object] = ignore,
     ) -> None:
         """Bound ``sock``.
 
@@ -43,6 +48,7 @@ class DeadlineSocket:
             is_stopping: Whether the server shuts down; the deadline then moves forward to a second from now, so that
                 a stalled body does not hold up the end of the process.
             before_waiting: Called before each wait for the other end.
+            on_received: Called with the number of bytes whenever some have come.
         """
         self.has_ended = False
         self._sock = sock
@@ -50,6 +56,7 @@ class DeadlineSocket:
         self._clock = clock
         self._is_stopping = is_stopping
         self._before_waiting = before_waiting
+        self._on_received = on_received
 
     def recv(self, size_bytes: int) -> bytes:
         """Receive up to ``size_bytes``, or ``b""`` at the end of the stream.
@@ -66,6 +73,7 @@ class DeadlineSocket:
             except TimeoutError:
                 continue
             self.has_ended = not data
+            self._on_received(len(data))
             return data
 
     def _patience_seconds(self) -> float:

@@ -226,8 +226,29 @@ def _check_head(req: Any) -> None:
     hosts = [value.encode("latin-1") for name, value in req.headers if name == "HOST"]
     if not is_host_valid(hosts, ".".join(map(str, req.version))):
         raise InvalidHeader("HOST")
+    if "CLOSE" in _connection_options(req):
+        req.force_close()  # Gunicorn takes it for one only where it stands alone.
     if isinstance(req.body.reader, ChunkedReader):
         req.body.reader.limit_trailer_section = MAX_HEAD_BYTES
+        req.body.reader.req = _TrailerSink(req.unreader)
+
+
+def _connection_options(req: Any) -> set[str]:
+    values = [value.upper() for name, value in req.headers if name == "CONNECTION"]
+    return {option.strip() for value in values for option in value.split(",")}
+
+
+class _TrailerSink:
+    """What a reader of chunks hands trailer fields to: they are dropped, for they must not change what was judged."""
+
+    def __init__(self, unreader: _Unreader) -> None:
+        self.unreader = unreader
+        self.trailers: list[tuple[str, str]] = []
+
+    @staticmethod
+    def parse_headers(_data: bytes, **_: Any) -> list[tuple[str, str]]:
+        """Find no field, as ``gunicorn.http.message.Message`` would."""
+        return []
 
 
 def post_request(_worker: Any, req: Any, _environ: Mapping[str, Any], _response: Any) -> None:

@@ -17,11 +17,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
+
+from openclaw_webhooks.servers.connections import most_connections
 
 _RECEIVE_BYTES: Final = 65_536
 _LONGEST_SWEEP_SECONDS: Final = 1.0
+_DESCRIPTORS_SHARE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,11 @@ class LingeringCloser:
         self._watch: _Watch | None = None
         self._thread: threading.Thread | None = None
         self._stops_at_seconds: float | None = None
+
+    @property
+    def most_connections(self) -> int:
+        """How many connections may be open."""
+        return self._limits.connections
 
     def __len__(self) -> int:
         """Return how many connections are open."""
@@ -236,13 +244,19 @@ class _ProcessCloser:
 
     def __init__(self) -> None:
         """Have a closer ready, and be told of forks."""
-        self.closer = LingeringCloser()
+        self.closer = self._build()
         os.register_at_fork(after_in_child=self.renew)
 
     def renew(self) -> None:
         """Replace the closer by one that can work in this process."""
         self.closer.abandon()
-        self.closer = LingeringCloser()
+        self.closer = self._build()
+
+    @staticmethod
+    def _build() -> LingeringCloser:
+        """Leave most descriptors to connections whose requests are yet to be answered."""
+        share = most_connections(reserve=0) // _DESCRIPTORS_SHARE
+        return LingeringCloser(limits=replace(DEFAULT_LINGER_LIMITS, connections=share))
 
 
 _process = _ProcessCloser()

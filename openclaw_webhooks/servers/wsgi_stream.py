@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from django.http.response import HttpResponseBase
 
 from openclaw_webhooks.exceptions import BodyError, BodyNotJson, BodyTimeout, BodyTooLarge, BrokenCoding, ClientGone
-from openclaw_webhooks.servers.deadline import DeadlineSocket
+from openclaw_webhooks.servers.deadline import DeadlineSocket, ignore, never
 
 if TYPE_CHECKING:
     from openclaw_webhooks.servers.gunicorn import GunicornConnection
@@ -34,12 +35,29 @@ class _BodyState(Enum):
     BROKEN_OFF = "broken off"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyWatcher:
+    """Follows how a body comes.
+
+    Attributes:
+        on_received: Called with the number of bytes whenever some have come.
+        is_unwanted: Asked twice a second whether to give the body up; it then has a second left.
+    """
+
+    on_received: Callable[[int], object] = ignore
+    is_unwanted: Callable[[], bool] = never
+
+
+_NOBODY: Final = BodyWatcher()
+
+
 def read_body(
     environ: MutableMapping[str, Any],
     *,
     limit_bytes: int,
     timeout_seconds: float,
     clock: Callable[[], float] = time.monotonic,
+    watcher: BodyWatcher = _NOBODY,
 ) -> bytes:
     """Read the whole body of a request, with or without Content-Length; blocks.
 
@@ -50,10 +68,11 @@ def read_body(
         limit_bytes: The largest body allowed.
         timeout_seconds: How long the whole body may take from now on.
         clock: Monotonic seconds.
+        watcher: Who follows how it comes, under gunicorn.
 
     Raises:
         BodyTooLarge: More was declared (nothing was read then) or sent.
-        BodyTimeout: The body was not complete in time, or the server is stopping.
+        BodyTimeout: The body was not complete in time, or is not wanted any more, or the server is stopping.
         ClientGone: The connection ended first.
         BodyNotJson: The chunked coding is broken.
     """
@@ -62,7 +81,8 @@ def read_body(
     try:
         if length is not None and length > limit_bytes:
             raise BodyTooLarge
-        body = _receive(environ, limit_bytes + 1 if length is None else length, deadline_seconds, clock)
+        size_bytes = limit_bytes + 1 if length is None else length
+        body = _receive(environ, size_bytes, deadline_seconds, clock, watcher)
         _check_complete(body, length=length, limit_bytes=limit_bytes)
     except BodyError:
         environ[_STATE_KEY] = _BodyState.BROKEN_OFF
@@ -116,7 +136,11 @@ def _declared_length(environ: MutableMapping[str, Any]) -> int | None:
 
 
 def _receive(
-    environ: MutableMapping[str, Any], size_bytes: int, deadline_seconds: float, clock: Callable[[], float]
+    environ: MutableMapping[str, Any],
+    size_bytes: int,
+    deadline_seconds: float,
+    clock: Callable[[], float],
+    watcher: BodyWatcher,
 ) -> bytes:
     """Read up to ``size_bytes``, stopping early at the end of the body or of the connection."""
     connection = _find_connection(environ)
@@ -126,8 +150,9 @@ def _receive(
         connection.sock,
         deadline_seconds=deadline_seconds,
         clock=clock,
-        is_stopping=connection.is_stopping,
+        is_stopping=lambda: connection.is_stopping() or watcher.is_unwanted(),
         before_waiting=connection.leave_turn,
+        on_received=watcher.on_received,
     )
     try:
         return connection.read(size_bytes, source=source)

@@ -50,8 +50,8 @@ class Server:
 
 
 @contextlib.contextmanager
-def serve(*options: str, threads: int = 2, **environ: str) -> Iterator[Server]:
-    """Run gunicorn with one gthread worker on a port of its own; ready when it yields."""
+def serve(*options: str, threads: int = 2, log: int = subprocess.DEVNULL, **environ: str) -> Iterator[Server]:
+    """Run gunicorn with one gthread worker on a port of its own, logging to a descriptor; ready when it yields."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         arguments = [
             "--bind",
@@ -68,7 +68,7 @@ def serve(*options: str, threads: int = 2, **environ: str) -> Iterator[Server]:
             pass_fds=[listener.fileno()],
             cwd=ROOT,
             env=os.environ | environ,
-            stderr=subprocess.DEVNULL,
+            stderr=log,
         )
         server = Server(listener.getsockname()[1], process)
     try:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import resource
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +26,13 @@ MANY = 20
 def server() -> Iterator[Server]:
     with serve(*HOOKS, *WORKER) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    log_path = tmp_path_factory.mktemp("log") / "log"
+    with log_path.open("wb") as log, serve(*HOOKS, *WORKER, log=log.fileno()) as running:
+        yield running, log_path
 
 
 def connect(server: Server, source: str = "127.0.0.1", *, window: int = 0) -> socket.socket:
@@ -181,6 +191,98 @@ def test_one_host_is_named(server: Server, fields: bytes, status: int) -> None:
     assert status_of(told) == status
 
 
+def test_a_head_may_have_as_many_fields_as_find_room_in_it(server: Server) -> None:
+    many = b"X: y\r\n" * 2000
+    assert status_of(server.ask(STATE.replace(b"Host", many + b"Connection: close\r\nHost"))) == 200
+
+
+def test_empty_lines_buy_no_time(server: Server) -> None:
+    with connect(server) as caller:
+        caller.sendall(STATE)
+        read_response(caller)
+        began = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() - began < 6:
+                caller.sendall(b"\r\n")
+                time.sleep(0.1)
+        assert time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"\x16\x03\x01" + b"y" * 3000 + b"\r\n\r\n", 400),
+        (b"GET /" + b"y" * 3000 + b" HTTP/1.1\n\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a b" + b"y" * 3000 + b"\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"y" * 3000 + b"\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + b"y" * 3000 + b"\r\n\r\n", 501),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nExpect: " + b"y" * 3000 + b"\r\n\r\n", 417),
+    ],
+)
+def test_what_is_no_request_is_answered_at_once_and_repeated_nowhere(
+    logged: tuple[Server, Path], sent: bytes, status: int
+) -> None:
+    server, log_path = logged
+    began = time.monotonic()
+    answer = server.ask(sent)
+    assert (status_of(answer), b"yyy" in answer) == (status, False)
+    assert b"content-type: text/plain" in answer.lower()
+    assert time.monotonic() - began < 4, "not at its deadline"
+    lines = log_path.read_bytes().splitlines()
+    assert max(map(len, lines)) < 200
+    assert not [line for line in lines if b"yyy" in line or b"Traceback" in line]
+
+
+def test_resets_leave_no_traceback(logged: tuple[Server, Path]) -> None:
+    server, log_path = logged
+    large = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+    for sent in (b"", STATE[:20], STATE, head(secret="right", length=100), large):
+        for _ in range(5):
+            with connect(server) as caller:
+                caller.sendall(sent)
+                caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    with connect(server, window=4096) as caller:
+        caller.sendall(large)
+        time.sleep(4.5)  # It is given up meanwhile.
+    assert server.state()["pid"]
+    assert b"Traceback" not in log_path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "sent", [head(secret="right", length=2) + b"{}", head(secret="right") + chunk(b"{}") + chunk(b"")]
+)
+def test_a_caller_that_has_closed_its_sending_side_gets_its_answer(server: Server, sent: bytes) -> None:
+    with connect(server) as caller:
+        caller.sendall(sent)
+        caller.shutdown(socket.SHUT_WR)
+        assert status_of(read_all(caller)) == 200
+
+
+@pytest.mark.parametrize("target", ["/hook", "/state", "/elsewhere"])
+def test_bodies_that_nobody_reads_hold_no_thread(server: Server, target: str) -> None:
+    callers = [connect(server) for _ in range(10)]
+    for caller in callers:
+        caller.sendall(head(path=target, length=100_000) + b"x" * 1000)
+    began = time.monotonic()
+    assert server.state()["pid"]
+    assert time.monotonic() - began < 3, "one body after another, 5 seconds each"
+    for caller in callers:
+        caller.close()
+
+
+def test_where_all_are_being_served_a_new_one_waits() -> None:
+    """Two threads, eight connections whose bodies are waited for half a second each: none is broken off for a ninth."""
+    with serve(*HOOKS, *WORKER, "--worker-connections", "8") as server:
+        callers = [connect(server) for _ in range(8)]
+        for caller in callers:
+            caller.sendall(head(secret="right", length=100))
+        time.sleep(0.2)
+        assert server.state()["pid"]
+        assert [status_of(read_all(caller)) for caller in callers] == [408] * 8
+        for caller in callers:
+            caller.close()
+
+
 def test_trailers_have_the_bound_of_a_head(server: Server) -> None:
     with connect(server) as caller:
         caller.sendall(head(secret="right") + chunk(b"hi") + b"0\r\n" + b"a: b\r\n" * MAX_HEAD_BYTES)
@@ -191,6 +293,7 @@ def test_trailers_have_the_bound_of_a_head(server: Server) -> None:
     assert told.endswith(b"2:hi")
 
 
-def test_tls_is_refused_at_the_start() -> None:
-    with pytest.raises(OSError), serve(*WORKER, "--certfile", "none.pem") as server:  # noqa: PT011 - it never listens
+@pytest.mark.parametrize("option", [("--certfile", "none.pem"), ("--proxy-protocol", "v2"), ("--protocol", "uwsgi")])
+def test_what_is_not_plain_http_is_refused_at_the_start(option: tuple[str, str]) -> None:
+    with pytest.raises(OSError), serve(*WORKER, *option) as server:  # noqa: PT011 - it never listens
         server.state()
