@@ -14,17 +14,12 @@ from importlib.util import find_spec
 from typing import Any, Final
 
 from django.conf import settings as django_settings
-from django.core.cache.backends.base import BaseCache
-from django.core.cache.backends.db import DatabaseCache
-from django.core.cache.backends.dummy import DummyCache
-from django.core.cache.backends.filebased import FileBasedCache
-from django.core.cache.backends.locmem import LocMemCache
 from django.core.cache.backends.redis import RedisCache
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004 - Django's own name
-from django.utils.module_loading import import_string
 
 from openclaw_webhooks.checks import TAG
 from openclaw_webhooks.conf.configuration import get_configuration
+from openclaw_webhooks.conf.limit_cache import NOT_SHARED_OR_NOT_ATOMIC, cache_alias, find_cache_backend
 from openclaw_webhooks.conf.settings import REDIS_STORE, AppSettings, read_settings
 from openclaw_webhooks.exceptions import LimitStoreUnavailable
 from openclaw_webhooks.guards.limits.outage import Outage
@@ -41,7 +36,6 @@ IDS: Final = (PROCESS_MEMORY_ID, NO_SERVER_ID, CACHE_ID, PATIENT_CACHE_ID, CLOCK
 PROCESS_MEMORY_STORE: Final = "openclaw_webhooks.guards.limits.process_memory.ProcessMemoryStore"
 MAX_CLOCK_DIFFERENCE_SECONDS: Final = 1.0
 
-_NOT_SHARED_OR_NOT_ATOMIC: Final = (LocMemCache, FileBasedCache, DatabaseCache, DummyCache)
 _CACHE_HINT: Final = (
     "Name a cache on Redis, Valkey or memcached in RATELIMIT_USE_CACHE, or make it the default one of CACHES."
 )
@@ -123,22 +117,13 @@ def _check_server(settings: AppSettings) -> Iterator[CheckMessage]:
 def _check_cache() -> Iterator[CheckMessage]:
     if not getattr(django_settings, "RATELIMIT_ENABLE", True):
         yield Error("RATELIMIT_ENABLE is off: no request can be counted, and every one gets 503", id=CACHE_ID)
-    alias = getattr(django_settings, "RATELIMIT_USE_CACHE", "default")
-    backend = _find_backend(alias)
+    alias, backend = cache_alias(), find_cache_backend()
     if backend is None:
         yield Error(f'CACHES["{alias}"], where requests are counted, cannot be loaded', hint=_CACHE_HINT, id=CACHE_ID)
-    elif issubclass(backend, _NOT_SHARED_OR_NOT_ATOMIC):
+    elif issubclass(backend, NOT_SHARED_OR_NOT_ATOMIC):
         message = f'CACHES["{alias}"] is a {backend.__name__}, which does not count exactly over processes and machines'
         yield Error(message, hint=_CACHE_HINT, id=CACHE_ID)
     elif issubclass(backend, RedisCache) and "socket_timeout" not in django_settings.CACHES[alias].get("OPTIONS", {}):
         message = f'CACHES["{alias}"] has no socket_timeout: a server that hangs would hold up every request'
         hint = 'Add "OPTIONS": {"socket_timeout": 0.5, "socket_connect_timeout": 0.5}.'
         yield Warning(message, hint=hint, id=PATIENT_CACHE_ID)
-
-
-def _find_backend(alias: str) -> type[BaseCache] | None:
-    try:
-        backend: type[BaseCache] = import_string(django_settings.CACHES[alias]["BACKEND"])
-    except (KeyError, ImportError):
-        return None
-    return backend

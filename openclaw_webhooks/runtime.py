@@ -35,6 +35,8 @@ from openclaw_webhooks.monitoring.watch import Watch, Watched
 from openclaw_webhooks.pipeline import Pipeline
 from openclaw_webhooks.secrets.reasons import ReasonLog
 from openclaw_webhooks.secrets.resolver import SecretResolver
+from openclaw_webhooks.sign_ins.limits import SignInLimits
+from openclaw_webhooks.sign_ins.refused import RefusalRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Runtime:
         limit_pool: Where it asks a limit store that may wait, so that a slow one holds no thread of the engine's.
         watch: Who hears of calls afterwards: metrics, logs, traces, signals.
         pages: What monitoring asks for.
+        sign_in_limits: What attempts to sign in to the admin are counted by.
+        sign_in_refusals: Where those that were refused are written down.
         notices: Sentences for the operator about how this process is run.
     """
 
@@ -64,6 +68,8 @@ class Runtime:
     limit_pool: EnginePool
     watch: Watch
     pages: MonitoringPages
+    sign_in_limits: SignInLimits
+    sign_in_refusals: RefusalRecord = field(default_factory=RefusalRecord)
     notices: set[str] = field(default_factory=set)
 
     def close(self) -> None:
@@ -73,6 +79,7 @@ class Runtime:
         self.recorder.close()
         self.watch.close()
         self.limit_store.close()
+        self.sign_in_limits.close()
 
 
 _LIMIT_THREADS: Final = 16
@@ -167,6 +174,7 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         limit_pool=EnginePool(_LIMIT_THREADS),
         watch=watch,
         pages=watch.build_pages(find_client=pipeline.find_client, read_statuses=resolver.statuses),
+        sign_in_limits=SignInLimits.of_deployment(_deployment_name(), settings),
     )
 
 

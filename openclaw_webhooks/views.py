@@ -96,7 +96,7 @@ class RouteView(RouteHooks):
         runtime = get_runtime()
         _note_unmounted(request, runtime)
         self.limit_store, self.resolver = runtime.limit_store, runtime.resolver
-        self.head = _build_head_of(request._request)
+        self.head = build_head_of(request._request)
         answer = self._drive(runtime.pipeline.serve(route, self.head), request)
         return self._respond(answer, request)
 
@@ -187,7 +187,8 @@ def build_head(environ: dict[str, Any]) -> RequestHead:
     )
 
 
-def _build_head_of(request: HttpRequest) -> RequestHead:
+def build_head_of(request: HttpRequest) -> RequestHead:
+    """Make the pipeline's request head of a request of Django's, of either door."""
     return exchange.build_head(dict(request.scope)) if isinstance(request, ASGIRequest) else build_head(request.META)
 
 

@@ -83,6 +83,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # Behind Django's own: what those refuse is no attempt.
+    "openclaw_webhooks.middleware.SignInLimitMiddleware",
 ]
 ROOT_URLCONF = "project.urls"
 WSGI_APPLICATION = "project.wsgi.application"
@@ -102,6 +104,8 @@ TEMPLATES: list[dict[str, Any]] = [
 
 DATABASES = {"default": SERVER.database}
 CACHES = build_caches(SERVER.redis_url)
+# One hash at a time in a worker, behind everything else that it does.
+PASSWORD_HASHERS = ["openclaw_webhooks.sign_ins.hashers.OneAtATimePBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")

@@ -52,7 +52,17 @@ class CallObservation:
             return
         self._waiting.append(record)
         if not self._roused.is_set():
-            self._rouse()
+            self.rouse()
+
+    def rouse(self) -> None:
+        """Have observers called soon, though perhaps no call came."""
+        with self._starting:
+            self._roused.set()
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="openclaw-webhooks-observation", daemon=True)
+                with suppress(RuntimeError):  # no thread can be started once the interpreter is shutting down
+                    thread.start()
+                    self._thread = thread
 
     def flush(self) -> None:
         """Have everything that was added so far observed, in this thread."""
@@ -68,15 +78,6 @@ class CallObservation:
         if self._thread is not None:
             self._thread.join(timeout_seconds)
         self.flush()
-
-    def _rouse(self) -> None:
-        with self._starting:
-            self._roused.set()
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="openclaw-webhooks-observation", daemon=True)
-                with suppress(RuntimeError):  # no thread can be started once the interpreter is shutting down
-                    thread.start()
-                    self._thread = thread
 
     def _run(self) -> None:
         while not self._closing.is_set():

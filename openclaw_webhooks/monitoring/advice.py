@@ -19,6 +19,7 @@ from openclaw_webhooks.conf.configuration import Configuration
 from openclaw_webhooks.secrets.refs import Secret
 from openclaw_webhooks.secrets.remedies import describe_unresolved
 from openclaw_webhooks.secrets.resolver import SecretStatus
+from openclaw_webhooks.sign_ins.refused import RefusedDay, fetch_refused_day
 
 WINDOW_MINUTES: Final = 10
 FRESH_SECONDS: Final = 5.0
@@ -29,9 +30,13 @@ ReadStatuses: TypeAlias = Callable[[Iterable[Secret]], Mapping[Secret, SecretSta
 
 
 class Advice(NamedTuple):
-    """One sentence or two about a route: what is wrong and what to do. No secret, no session key."""
+    """One sentence or two: what is wrong and what to do. No secret, no session key.
 
-    route_id: str
+    Attributes:
+        route_id: The route that it is about, ``None`` for sign-ins to the admin.
+    """
+
+    route_id: str | None
     text: str
 
 
@@ -47,13 +52,18 @@ class Adviser:
 
     def advise(self) -> list[Advice]:
         """Return what there is to say; nothing where the record cannot be read, which the database's probe tells."""
+        now_ms = int(self._wall_clock() * 1000)
         try:
-            troubles = fetch_troubles(since_ms=int(self._wall_clock() * 1000) - WINDOW_MINUTES * 60_000)
+            troubles = fetch_troubles(since_ms=now_ms - WINDOW_MINUTES * 60_000)
+            refused_day = fetch_refused_day(now_ms=now_ms)
         except Error:
             return []
         refused = {trouble.last.route_id for trouble in troubles if trouble.is_authentication}
         statuses = self._read_statuses({self._secret_of[name] for name in refused if name in self._secret_of})
-        return [Advice(each.last.route_id, f"{_count(each)}: {self._explain(each, statuses)}") for each in troubles]
+        of_routes = [
+            Advice(each.last.route_id, f"{_count(each)}: {self._explain(each, statuses)}") for each in troubles
+        ]
+        return of_routes if refused_day is None else [*of_routes, Advice(None, _tell_sign_ins(refused_day))]
 
     def _explain(self, trouble: Trouble, statuses: Mapping[Secret, SecretStatus]) -> str:
         secret = self._secret_of.get(trouble.last.route_id)
@@ -69,6 +79,15 @@ def _count(trouble: Trouble) -> str:
     return (
         f"Route {last.route_id} answered {trouble.calls} call{'s' * (trouble.calls > 1)} of the last {WINDOW_MINUTES} "
         f"minutes with {last.status}, the latest at {moment:%H:%M:%S} UTC from {last.client}"
+    )
+
+
+def _tell_sign_ins(day: RefusedDay) -> str:
+    moment = datetime.fromtimestamp(day.last_at_ms / 1000, UTC)
+    return (
+        f"Sign-ins to the admin refused within the last day: {day.count}, the latest at {moment:%H:%M:%S} UTC from "
+        f"{day.last_address}. Perhaps passwords are being guessed. Accounts can still sign in from addresses that "
+        "they used before. Offer the admin to fewer networks, if you can."
     )
 
 

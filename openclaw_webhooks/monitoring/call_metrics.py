@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
+import threading
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -49,6 +50,27 @@ class ResolutionTally:
             totals.count(catalogue.SECRETS.name, *self._noted.popleft())
 
 
+class SignInTally:
+    """Gathers what became of attempts to sign in, from any thread: a number per outcome, however many there are."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._lock = threading.Lock()
+        self._noted: Counter[str] = Counter()
+
+    def note(self, outcome: str) -> None:
+        """Note one attempt."""
+        with self._lock:
+            self._noted[outcome] += 1
+
+    def count_into(self, totals: Totals) -> None:
+        """Count what was noted since the last time."""
+        with self._lock:
+            noted, self._noted = self._noted, Counter()
+        for outcome, number in noted.items():
+            totals.count(catalogue.SIGN_INS.name, outcome, amount=number)
+
+
 class CallMetrics:
     """The metrics of one process; called by ``calls.observation``, one call at a time."""
 
@@ -58,6 +80,7 @@ class CallMetrics:
         shared: SharedTotals,
         records: RecordQueue,
         resolutions: ResolutionTally,
+        sign_ins: SignInTally,
         count_failures: Callable[[], int],
         count_unobserved: Callable[[], int],
     ) -> None:
@@ -67,10 +90,12 @@ class CallMetrics:
             shared: Where other processes find the numbers.
             records: The recorder.
             resolutions: What the secret resolver has noted.
+            sign_ins: What became of attempts to sign in.
             count_failures: Returns how often the limits store did not answer this process.
             count_unobserved: Returns how many calls no observer has heard of.
         """
         self._shared, self._records, self._resolutions = shared, records, resolutions
+        self._sign_ins = sign_ins
         self._totals = Totals()
         self._grown = {
             catalogue.RECORDS_DROPPED.name: lambda: records.dropped,
@@ -84,6 +109,7 @@ class CallMetrics:
         for call in calls:
             count_call(self._totals, call)
         self._resolutions.count_into(self._totals)
+        self._sign_ins.count_into(self._totals)
         for name, read in self._grown.items():
             number = read()
             self._totals.count(name, amount=number - self._seen[name])

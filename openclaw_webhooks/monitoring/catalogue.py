@@ -75,6 +75,9 @@ LIMIT_UP: Final = _define("limit_store_up", Kind.GAUGE, "Whether the limits stor
 SECRETS: Final = _define(
     "secret_resolutions_total", Kind.COUNTER, "SecretRefs looked up, by what came of it.", "source", "outcome"
 )
+SIGN_INS: Final = _define(
+    "sign_ins_total", Kind.COUNTER, "Attempts to sign in to the admin, by what became of them.", "outcome"
+)
 RECORDS_WAITING: Final = _define("call_records_waiting", Kind.GAUGE, "Call records that wait to be written.")
 RECORDS_DROPPED: Final = _define(
     "call_records_dropped_total", Kind.COUNTER, "Call records dropped; their calls are in every other number."
@@ -82,6 +85,6 @@ RECORDS_DROPPED: Final = _define(
 UNOBSERVED: Final = _define("calls_unobserved_total", Kind.COUNTER, "Calls missing in these metrics: too many at once.")
 FLOWS: Final = _define("flows", Kind.GAUGE, "Flows of the embedded engine, up to ten seconds old.", "status")
 DATABASE_UP: Final = _define("database_up", Kind.GAUGE, "Whether the flows could be counted.")
-WORKERS: Final = _define("workers", Kind.GAUGE, "Processes that have served a call and live.")
+WORKERS: Final = _define("workers", Kind.GAUGE, "Processes that have served a call or a sign-in and live.")
 
 METRICS: Final = tuple(_metrics)

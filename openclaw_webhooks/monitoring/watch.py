@@ -15,7 +15,7 @@ from openclaw_webhooks.guards.head import RequestHead
 from openclaw_webhooks.guards.limits.base import LimitStore
 from openclaw_webhooks.monitoring.advice import Adviser, LatestAdvice, ReadStatuses
 from openclaw_webhooks.monitoring.call_log import CallLogger
-from openclaw_webhooks.monitoring.call_metrics import CallMetrics, ResolutionTally
+from openclaw_webhooks.monitoring.call_metrics import CallMetrics, ResolutionTally, SignInTally
 from openclaw_webhooks.monitoring.call_signals import send_signals
 from openclaw_webhooks.monitoring.health import Readiness, build_probes
 from openclaw_webhooks.monitoring.pages import MonitoringPages
@@ -56,6 +56,7 @@ class Watch:
         self._shared = SharedTotals.of_deployment(deployment)
         resolutions = ResolutionTally()
         self.note_resolution: Callable[[str, str], None] | None = resolutions.note if monitoring.metrics else None
+        self._sign_ins = SignInTally()
         self._observation = CallObservation(self._build_observers(resolutions))
         self.sink: CallSink = BothSinks(watched.recorder, self._observation)
 
@@ -84,6 +85,11 @@ class Watch:
             find_client=find_client,
         )
 
+    def note_sign_in(self, outcome: str) -> None:
+        """Count an attempt to sign in."""
+        self._sign_ins.note(outcome)
+        self._observation.rouse()
+
     def flush(self) -> None:
         """Have everything observed that was left so far."""
         self._observation.flush()
@@ -107,6 +113,7 @@ class Watch:
                     shared=self._shared,
                     records=self._watched.recorder,
                     resolutions=resolutions,
+                    sign_ins=self._sign_ins,
                     count_failures=lambda: self._watched.limit_store.failures,
                     count_unobserved=lambda: self._observation.lost,
                 )

@@ -19,10 +19,11 @@ from openclaw_webhooks.engines.embedded.engine import read_unix_ms
 from openclaw_webhooks.exceptions import EngineError
 from openclaw_webhooks.management.base import WebhooksCommand
 from openclaw_webhooks.management.progress import Progress
+from openclaw_webhooks.sign_ins.retention import prune_sign_ins
 
 
 class Command(WebhooksCommand):
-    """Prunes flows with their tasks, and calls. Safe beside a running server, and safe to interrupt."""
+    """Prunes flows with tasks, calls, and what is kept of sign-ins. Safe beside a running server, safe to interrupt."""
 
     help = "Delete finished TaskFlows and recorded calls past their retention, and complete pending cancellations."
 
@@ -95,6 +96,8 @@ class _Work(NamedTuple):
             dry_run=is_dry,
             note_progress=note_progress,
         )
+        if not is_dry:
+            prune_sign_ins(older_than_ms=self.calls_before_ms)
         return _Found(flows.cancelled_flows, flows.deleted_flows, flows.deleted_tasks, calls)
 
 
