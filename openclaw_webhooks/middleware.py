@@ -30,6 +30,8 @@ from openclaw_webhooks.sign_ins.limits import (
 )
 from openclaw_webhooks.views import build_head_of, view_of
 
+__all__ = ["SignInLimitMiddleware", "WebhookRoutesMiddleware"]
+
 logger = logging.getLogger("openclaw_webhooks.sign_ins")
 
 

@@ -15,6 +15,8 @@ from typing import Final
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
+__all__ = ["OneAtATimePBKDF2PasswordHasher"]
+
 _LOWEST_PRIORITY: Final = 19
 
 

@@ -94,7 +94,7 @@ def _check_routes(configuration: Configuration, wanted: str | None) -> Iterator[
         yield Verdict(f"route {row.route_id}", _find_cause(row))
     serving = {row.route_id for row in rows if row.state == "serving"}
     for advice in Adviser(configuration, resolver.statuses).advise():
-        if advice.route_id is None:
+        if advice.route_id is None and wanted is None:
             yield Verdict("sign-ins", note=advice.text)
         elif advice.route_id in serving:  # of the others everything is said
             yield Verdict(f"calls of {advice.route_id}", note=advice.text)
