@@ -98,7 +98,8 @@ def test_includes_end_at_ten_levels(tmp_path: Path) -> None:
 
 
 def test_nesting_through_includes_never_exhausts_the_stack(tmp_path: Path) -> None:
-    for level, depth in ((1, 150), (2, 150), (3, 190)):
+    depth = 190
+    for level in range(1, 10):
         write(tmp_path, '{"x":' * depth + f'{{"$include":"./{level + 1}.json5"}}' + "}" * depth, f"{level}.json5")
     configuration = load(tmp_path, document_of({"a": {"$include": "./1.json5"}}))
     assert "too deeply" in configuration.problems[0].message
