@@ -90,7 +90,11 @@ class _Exchange:
             raise asyncio.CancelledError from None
         except asyncio.CancelledError:
             steps.close()  # gives the slot back and leaves the record
+            if self._runtime.settle is not None:
+                await self._runtime.settle()
             raise
+        if self._runtime.settle is not None:
+            await self._runtime.settle()
         await self._answer(answer)
 
     async def _drive(self, steps: Steps) -> Answer:

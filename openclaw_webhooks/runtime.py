@@ -12,7 +12,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
@@ -21,13 +21,16 @@ from django.core.signals import setting_changed
 from django.db import connections
 from django.utils.module_loading import import_string
 
+from openclaw_webhooks.beside import begin_in_thread
+from openclaw_webhooks.calls.inline import InlineRecorder
 from openclaw_webhooks.calls.recorder import CallRecorder, NoRecorder
 from openclaw_webhooks.conf.configuration import Configuration, get_configuration
 from openclaw_webhooks.conf.routes import RouteConfig
-from openclaw_webhooks.conf.settings import AppSettings, get_settings
+from openclaw_webhooks.conf.settings import REDIS_STORE, SHARED_MEMORY_STORE, AppSettings, get_settings
 from openclaw_webhooks.engine_pool import EnginePool
 from openclaw_webhooks.engines.base import CommitsTogether, Engine, PausesOnLoop
 from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Allowance, Limits, LimitStore
+from openclaw_webhooks.in_tests import InlinePool, InlineSink, are_tests_running, begin_in_test_thread
 from openclaw_webhooks.loop_pool import LoopPool
 from openclaw_webhooks.memory import give_back
 from openclaw_webhooks.monitoring.pages import MonitoringPages
@@ -53,6 +56,8 @@ class Runtime:
         pages: What monitoring asks for.
         sign_in_limits: What attempts to sign in to the admin are counted by.
         sign_in_refusals: Where those that were refused are written down.
+        settle: Awaited before an answer leaves the ASGI door, where its record must not come later.
+        is_of_tests: Whether it was made for the tests of a project, which have everything in their own thread.
         notices: Sentences for the operator about how this process is run.
     """
 
@@ -61,15 +66,17 @@ class Runtime:
     resolver: SecretResolver
     limit_store: LimitStore
     engine: Engine
-    recorder: CallRecorder | NoRecorder
+    recorder: CallRecorder | InlineRecorder | NoRecorder
     pipeline: Pipeline
-    engine_pool: EnginePool | LoopPool
-    long_pool: EnginePool
-    limit_pool: EnginePool
+    engine_pool: EnginePool | LoopPool | InlinePool
+    long_pool: EnginePool | InlinePool
+    limit_pool: EnginePool | InlinePool
     watch: Watch
     pages: MonitoringPages
     sign_in_limits: SignInLimits
     sign_in_refusals: RefusalRecord = field(default_factory=RefusalRecord)
+    settle: Callable[[], Awaitable[None]] | None = None
+    is_of_tests: bool = False
     notices: set[str] = field(default_factory=set)
 
     def close(self) -> None:
@@ -82,6 +89,7 @@ class Runtime:
         self.sign_in_limits.close()
 
 
+_PROCESS_MEMORY_STORE: Final = "openclaw_webhooks.guards.limits.process_memory.ProcessMemoryStore"
 _LIMIT_THREADS: Final = 16
 _LONG_CALLS: Final = 2
 """A list of 10,000 flows is some 10 MB, of which there are copies while it is made."""
@@ -99,7 +107,9 @@ def get_runtime() -> Runtime:
         ImproperlyConfigured: If ``settings.OPENCLAW_WEBHOOKS`` is faulty.
     """
     runtime = _current
-    return runtime if runtime is not None else _make_current()
+    if runtime is not None and runtime.is_of_tests is are_tests_running():
+        return runtime
+    return _make_current()
 
 
 def close_runtime() -> None:
@@ -114,11 +124,14 @@ def close_runtime() -> None:
 def _make_current() -> Runtime:
     global _current  # noqa: PLW0603 - one per process by design
     with _lock:
-        if _current is None:
+        runtime, in_tests = _current, are_tests_running()
+        if runtime is None or runtime.is_of_tests is not in_tests:
+            if runtime is not None:
+                runtime.close()
             configuration = get_configuration()
             _report(configuration)
-            _current = build_runtime(get_settings(), configuration)
-        return _current
+            runtime = _current = build_runtime(get_settings(), configuration, in_tests=in_tests)
+        return runtime
 
 
 def _report(configuration: Configuration) -> None:
@@ -127,27 +140,26 @@ def _report(configuration: Configuration) -> None:
         logger.error("%s: %s", problem.path, problem.message)
 
 
-def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtime:
-    """Put a runtime together; touches neither database nor network."""
+def build_runtime(settings: AppSettings, configuration: Configuration, *, in_tests: bool = False) -> Runtime:
+    """Put a runtime together; touches neither database nor network. ``in_tests`` makes it as ``in_tests`` describes."""
     engine: Engine = import_string(settings.engine)()
     limits = build_limits(settings, configuration.routes)
-    limit_store = import_string(settings.limit_store).of_deployment(_deployment_name(), limits)
-    recorder = (
-        CallRecorder(queue_size=settings.call_queue_size, flush_seconds=settings.call_flush_seconds)
-        if settings.record_calls
-        else NoRecorder()
-    )
+    deployment = _name_deployment(in_tests=in_tests)
+    limit_store = import_string(_choose_limit_store(settings, in_tests=in_tests)).of_deployment(deployment, limits)
+    recorder = _build_recorder(settings, in_tests=in_tests)
     reasons = ReasonLog(clock=time.monotonic)
     watch = Watch(
         settings.monitoring,
-        deployment=_deployment_name(),
+        deployment=deployment,
         watched=Watched(
             configuration=configuration, engine=engine, limit_store=limit_store, recorder=recorder, reasons=reasons
         ),
+        begin=begin_in_test_thread if in_tests else begin_in_thread,
     )
+    inline = InlineSink(watch.take) if in_tests else None
     pipeline = Pipeline(
         engine=engine,
-        sink=watch.sink,
+        sink=inline or watch.sink,
         trusted_proxies=configuration.trusted_proxies,
         allow_real_ip_fallback=configuration.allow_real_ip_fallback,
         limits_fail_open=settings.limits_fail_open,
@@ -169,22 +181,51 @@ def build_runtime(settings: AppSettings, configuration: Configuration) -> Runtim
         engine=engine,
         recorder=recorder,
         pipeline=pipeline,
-        engine_pool=_build_engine_pool(engine, settings.engine_threads),
-        long_pool=EnginePool(min(_LONG_CALLS, settings.engine_threads), on_thread_end=_let_go),
-        limit_pool=EnginePool(_LIMIT_THREADS),
+        engine_pool=_build_engine_pool(engine, settings.engine_threads, inline),
+        long_pool=_build_long_pool(engine, settings.engine_threads, inline),
+        limit_pool=InlinePool(inline.settle) if inline else EnginePool(_LIMIT_THREADS),
         watch=watch,
         pages=watch.build_pages(find_client=pipeline.find_client, read_statuses=resolver.statuses),
-        sign_in_limits=SignInLimits.of_deployment(_deployment_name(), settings),
+        sign_in_limits=SignInLimits.of_deployment(deployment, settings),
+        settle=inline.settle if inline else None,
+        is_of_tests=in_tests,
     )
 
 
-def _build_engine_pool(engine: Engine, threads: int) -> EnginePool | LoopPool:
-    # True itself: an engine that stands for another may have an answer to every name.
-    if isinstance(engine, PausesOnLoop) and engine.pauses_on_loop is True:
+def _choose_limit_store(settings: AppSettings, *, in_tests: bool) -> str:
+    """Return the store's dotted path. Tests count for themselves, unless the project has a store of its own."""
+    is_shared = settings.limit_store in (SHARED_MEMORY_STORE, REDIS_STORE)
+    return _PROCESS_MEMORY_STORE if in_tests and is_shared else settings.limit_store
+
+
+def _build_recorder(settings: AppSettings, *, in_tests: bool) -> CallRecorder | InlineRecorder | NoRecorder:
+    if not settings.record_calls:
+        return NoRecorder()
+    if in_tests:
+        return InlineRecorder()
+    return CallRecorder(queue_size=settings.call_queue_size, flush_seconds=settings.call_flush_seconds)
+
+
+def _build_engine_pool(engine: Engine, threads: int, inline: InlineSink | None) -> EnginePool | LoopPool | InlinePool:
+    if _pauses(engine):
         return LoopPool(threads)
+    if inline is not None:
+        return InlinePool(inline.settle)
     can_join = isinstance(engine, CommitsTogether) and engine.commits_together
     make_together = cast("CommitsTogether", engine).commit_together if can_join else None
     return EnginePool(threads, make_together=make_together, on_thread_end=_let_go)
+
+
+def _build_long_pool(engine: Engine, threads: int, inline: InlineSink | None) -> EnginePool | InlinePool:
+    # An engine that pauses waits for sockets, perhaps for those of the test's own event loop, and uses no database.
+    if inline is not None and not _pauses(engine):
+        return InlinePool(inline.settle)
+    return EnginePool(min(_LONG_CALLS, threads), on_thread_end=_let_go)
+
+
+def _pauses(engine: Engine) -> bool:
+    # True itself: an engine that stands for another may have an answer to every name.
+    return isinstance(engine, PausesOnLoop) and engine.pauses_on_loop is True
 
 
 def _let_go() -> None:
@@ -214,9 +255,13 @@ def build_route_table(configuration: Configuration) -> dict[str, RouteConfig]:
     return table | {route.path: route for route in configuration.routes}
 
 
-def _deployment_name() -> str:
-    """Name what shares its limits: processes with one SECRET_KEY are one deployment. The key cannot be told from it."""
-    return hashlib.sha256(f"openclaw-webhooks:{django_settings.SECRET_KEY}".encode()).hexdigest()[:16]
+def _name_deployment(*, in_tests: bool) -> str:
+    """Name what shares its limits: processes with one SECRET_KEY are one deployment. The key cannot be told from it.
+
+    Each process of a test run is one by itself.
+    """
+    scope = f":tests:{os.getpid()}" if in_tests else ""
+    return hashlib.sha256(f"openclaw-webhooks:{django_settings.SECRET_KEY}{scope}".encode()).hexdigest()[:16]
 
 
 def _forget_after_fork() -> None:

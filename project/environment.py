@@ -18,6 +18,7 @@ from openclaw_webhooks.conf.bridge import HEADER_VALUE_RULE, is_host_token, pars
 from openclaw_webhooks.conf.limits import RedisUrl, parse_redis_url
 from openclaw_webhooks.conf.monitoring import CallLog
 from openclaw_webhooks.conf.settings import SchemaPages
+from openclaw_webhooks.secrets.refs import holds_reference
 from openclaw_webhooks.servers.scheduling import usable_cpus
 from project.addresses import Bind, parse_binds
 from project.databases import DEFAULT_SYNCHRONOUS, parse_database, parse_synchronous
@@ -153,7 +154,7 @@ def parse_environment(environ: Mapping[str, str]) -> ServerEnvironment | list[En
         data_folder=data_folder,
         engine=reader.read("OPENCLAW_WEBHOOKS_ENGINE", _parse_engine, default="embedded"),
         database=_read_database(reader, data_folder),
-        secret_key=reader.read("SECRET_KEY", str, default=None),
+        secret_key=reader.read("SECRET_KEY", _parse_secret_key, default=None),
         allowed_hosts=reader.read("ALLOWED_HOSTS", _parse_hosts, default=_default_hosts(binds)),
         debug=reader.read("DEBUG", _parse_switch, default=False),
         redis_url=reader.read("REDIS_URL", _parse_redis, default=None),
@@ -215,6 +216,12 @@ def _parse_engine(text: str) -> Engine:
 
 def _parse_bridge_url(text: str) -> str:
     return str(parse_bridge_url(text))
+
+
+def _parse_secret_key(text: str) -> str:
+    if holds_reference(text):
+        raise ValueError("holds a ${NAME} that nothing has replaced")
+    return text
 
 
 def _parse_host_token(text: str) -> str:

@@ -13,6 +13,7 @@ from django.db import connection, connections
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from openclaw_webhooks import runtime
 from openclaw_webhooks.pytest_plugin import (  # noqa: F401
     _webhook_stage,
     webhook_client,
@@ -33,15 +34,22 @@ hypothesis_settings.register_profile("untimed", deadline=None, suppress_health_c
 hypothesis_settings.load_profile("untimed")
 
 
+@pytest.fixture
+def as_served(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The runtime of a server, with its threads and its shared limits, instead of that of tests."""
+    monkeypatch.setattr(runtime, "are_tests_running", lambda: False)
+    yield
+    close_runtime()
+    monkeypatch.undo()
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Let go of the test database before it is dropped, which PostgreSQL refuses while another session uses it.
 
-    Two threads of this process outlive a test with a connection of theirs: the recorder's of a runtime that nobody
-    closed, and that in which coroutines of a test asked the ORM.
+    The thread in which coroutines of a test asked the ORM outlives that test, with a connection.
     """
     yield
-    close_runtime()
     SyncToAsync.single_thread_executor.submit(connections.close_all).result(_PATIENCE_SECONDS)
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock():

@@ -32,7 +32,7 @@ _addresses = (f"198.52.{high}.{low}" for high, low in itertools.product(range(10
 
 
 @pytest.fixture(autouse=True)
-def runtime(settings: Any) -> Iterator[None]:
+def runtime(settings: Any, as_served: None) -> Iterator[None]:
     settings.OPENCLAW_WEBHOOKS = settings.OPENCLAW_WEBHOOKS | {"RECORD_CALLS": False}
     yield
     close_runtime()

@@ -36,12 +36,8 @@ _addresses = (f"198.51.{high}.{low}" for high, low in itertools.product(range(10
 
 
 @pytest.fixture
-def address(settings: Any) -> Iterator[str]:
-    """An address of the test's own, and a runtime that ends with the test.
-
-    Calls go unrecorded: the recorder's own connection would wait for the transaction that a test is wrapped in.
-    """
-    settings.OPENCLAW_WEBHOOKS = settings.OPENCLAW_WEBHOOKS | {"RECORD_CALLS": False}
+def address() -> Iterator[str]:
+    """An address of the test's own, and a runtime that ends with the test."""
     yield next(_addresses)
     close_runtime()
 

@@ -27,8 +27,8 @@ _addresses = (f"198.52.{high}.{low}" for high, low in itertools.product(range(10
 
 @pytest.fixture
 def address(settings: Any) -> Iterator[str]:
-    """An address of the test's own, and a runtime that ends with the test; see ``tests.test_views``."""
-    settings.OPENCLAW_WEBHOOKS = settings.OPENCLAW_WEBHOOKS | {"RECORD_CALLS": False, "HEALTH": True}
+    """An address of the test's own, and a runtime that ends with the test."""
+    settings.OPENCLAW_WEBHOOKS = settings.OPENCLAW_WEBHOOKS | {"HEALTH": True}
     yield next(_addresses)
     close_runtime()
 

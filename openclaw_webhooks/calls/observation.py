@@ -67,9 +67,12 @@ class CallObservation:
     def flush(self) -> None:
         """Have everything that was added so far observed, in this thread."""
         with self._observing:
-            records = [self._waiting.popleft() for _ in range(len(self._waiting))]
-            for observer in self._observers:
-                self._tell(observer, records)
+            self.observe([self._waiting.popleft() for _ in range(len(self._waiting))])
+
+    def observe(self, records: Sequence[CallRecord]) -> None:
+        """Have these records observed, in this thread."""
+        for observer in self._observers:
+            self._tell(observer, records)
 
     def close(self, timeout_seconds: float = 2.0) -> None:
         """Observe what is left and end the thread."""

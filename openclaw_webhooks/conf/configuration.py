@@ -94,7 +94,7 @@ def load_configuration(settings: AppSettings, environ: Mapping[str, str]) -> Con
     """Read and judge everything. Never raises for what is configured: it is all in ``problems``, together."""
     problems: list[Problem] = []
     document, source = _load_document(settings, environ, problems)
-    variables = Variables(environ, read_config_env(document, problems))
+    variables = Variables(environ, read_config_env(document, environ, problems))
     secrets = _parse_secrets(settings, document, variables, problems)
     raw_routes, routes_path = _find_routes(settings, document, problems)
     parsed = parse_routes(raw_routes, routes_path, variables, env_alias=secrets.env_alias, problems=problems)

@@ -9,6 +9,7 @@ from typing import Final
 
 from openclaw_webhooks.conf.fields import Fields
 from openclaw_webhooks.conf.proxies import Network, parse_proxies
+from openclaw_webhooks.secrets.refs import holds_reference
 
 MIN_TOKEN_CHARACTERS: Final = 16
 
@@ -57,6 +58,8 @@ def read_monitoring(fields: Fields) -> Monitoring:
     )
     if monitoring.metrics_token and len(monitoring.metrics_token) < MIN_TOKEN_CHARACTERS:
         fields.report("METRICS_TOKEN", f"must have at least {MIN_TOKEN_CHARACTERS} characters")
+    if holds_reference(monitoring.metrics_token):
+        fields.report("METRICS_TOKEN", "holds a ${NAME} that nothing has replaced")
     if monitoring.traces and find_spec("opentelemetry") is None:
         fields.report("TRACES", "needs OpenTelemetry: install openclaw-webhooks[otel]")
     if monitoring.metrics and not (monitoring.metrics_token or monitoring.monitoring_networks):

@@ -47,6 +47,10 @@ class SecretInputs:
         variable = parse_exact_variable(fields.text(name))
         if variable is not None and is_env_id(variable):
             return SecretRef("env", self.env_alias, variable)
+        template = self.variables.find_template(value)
+        if template is not None:
+            fields.report(name, f"uses the environment variable {template}, which holds a ${{NAME}} itself")
+            return None
         expanded, fault = check_text(self.variables.expand(value, fields.path_of(name), fields.problems))
         if fault or not expanded:
             fields.report(name, fault or "must not be blank")

@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
-from django.db import Error, connections
+from django.db import Error
 
+from openclaw_webhooks.beside import Begin, begin_in_thread
 from openclaw_webhooks.calls.troubles import Trouble, fetch_troubles
 from openclaw_webhooks.conf.configuration import Configuration
 from openclaw_webhooks.secrets.refs import Secret
@@ -94,29 +96,37 @@ def _tell_sign_ins(day: RefusedDay) -> str:
 class LatestAdvice:
     """Asks an adviser in a thread of its own, at most every five seconds, and never keeps a poll waiting for long."""
 
-    def __init__(self, fetch: Callable[[], Sequence[Advice]], *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[], Sequence[Advice]],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        begin: Begin = begin_in_thread,
+    ) -> None:
         """Ask nobody yet."""
-        self._fetch, self._clock = fetch, clock
+        self._fetch, self._clock, self._begin = fetch, clock, begin
         self._lock = threading.Lock()
-        self._asking: threading.Thread | None = None
+        self._asking: threading.Event | None = None
         self._found: Sequence[Advice] = ()
         self._fresh_until = float("-inf")
 
     def read(self) -> Sequence[Advice]:
         """Return the latest advice; waits half a second at most for newer one."""
         with self._lock:
-            if self._asking is None and self._clock() >= self._fresh_until:
-                self._asking = threading.Thread(target=self._ask, name="openclaw-webhooks-advice", daemon=True)
-                self._asking.start()
+            is_due = self._asking is None and self._clock() >= self._fresh_until
+            if is_due:
+                self._asking = threading.Event()
             asking = self._asking
         if asking is not None:
-            asking.join(PATIENCE_SECONDS)
+            if is_due:
+                self._begin("advice", partial(self._ask, asking))
+            asking.wait(PATIENCE_SECONDS)
         return self._found
 
-    def _ask(self) -> None:
+    def _ask(self, asking: threading.Event) -> None:
         try:
             self._found = self._fetch()
         finally:
-            connections.close_all()
             with self._lock:
                 self._fresh_until, self._asking = self._clock() + FRESH_SECONDS, None
+            asking.set()

@@ -12,10 +12,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol, runtime_checkable
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 
+from openclaw_webhooks.beside import Begin, begin_in_thread
 from openclaw_webhooks.conf.configuration import Configuration
 from openclaw_webhooks.engines.base import Engine
 from openclaw_webhooks.exceptions import LimitStoreUnavailable, WebhooksError
@@ -72,9 +74,11 @@ class Readiness:
         *,
         patience_seconds: float = PATIENCE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
+        begin: Begin = begin_in_thread,
     ) -> None:
         """Run none yet."""
         self._probes, self._patience_seconds, self._clock = probes, patience_seconds, clock
+        self._begin = begin
         self._lock = threading.Lock()
         self._running: dict[str, Future[Finding]] = {}
         self._findings: tuple[Finding, ...] = ()
@@ -95,9 +99,7 @@ class Readiness:
         future = self._running.get(name)
         if future is None:
             future = self._running[name] = Future()
-            threading.Thread(
-                target=_run, args=(name, probe, future), name=f"openclaw-webhooks-probe-{name}", daemon=True
-            ).start()
+            self._begin(f"probe-{name}", partial(_run, probe, name, future))
         return future
 
     def _await(self, name: str, future: Future[Finding], deadline: float) -> Finding:
@@ -109,7 +111,7 @@ class Readiness:
         return finding
 
 
-def _run(name: str, probe: Probe, future: Future[Finding]) -> None:
+def _run(probe: Probe, name: str, future: Future[Finding]) -> None:
     try:
         probe()
         future.set_result(Finding(name))
@@ -117,8 +119,6 @@ def _run(name: str, probe: Probe, future: Future[Finding]) -> None:
         future.set_result(Finding(name, str(reason)))
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
         future.set_exception(error)
-    finally:
-        connections.close_all()
 
 
 def build_probes(*, configuration: Configuration, limit_store: LimitStore, engine: Engine) -> dict[str, Probe]:

@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from ipaddress import ip_address
 from typing import Final
 
+from openclaw_webhooks.beside import Begin
 from openclaw_webhooks.conf.monitoring import Monitoring
 from openclaw_webhooks.effects import Answer
 from openclaw_webhooks.guards.authentication import presented_secret
@@ -40,6 +41,7 @@ class MonitoringPages:
         advice: LatestAdvice,
         scrape: Callable[[], bytes],
         find_client: Callable[[RequestHead], str],
+        begin: Begin,
     ) -> None:
         """Answer nothing yet.
 
@@ -49,6 +51,7 @@ class MonitoringPages:
             advice: What an operator should know though all is ready.
             scrape: Returns the metrics; raises ``OSError``.
             find_client: Returns the address that a request comes from, as the limits see it.
+            begin: Begins to make an answer that takes time.
         """
         self._monitoring, self._readiness, self._advice = monitoring, readiness, advice
         self._scrape, self._find_client = scrape, find_client
@@ -56,7 +59,7 @@ class MonitoringPages:
             **({READY_PATH: self._tell_readiness} if monitoring.health else {}),
             **({METRICS_PATH: self._tell_metrics} if monitoring.metrics else {}),
         }
-        self._shared = SharedAnswers()
+        self._shared = SharedAnswers(begin)
         self.paths = frozenset((*self._pages, *((HEALTH_PATH,) if monitoring.health else ())))
 
     def find_troubles(self) -> list[Finding]:

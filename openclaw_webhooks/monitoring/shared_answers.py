@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
+from functools import partial
 
-from django.db import connections
-
+from openclaw_webhooks.beside import Begin, begin_in_thread
 from openclaw_webhooks.effects import Answer
 
 
 class SharedAnswers:
     """At most one thread at a time for each key. Safe for several event loops; blocks nowhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: Begin = begin_in_thread) -> None:
         """Make nothing yet."""
+        self._begin = begin
         self._lock = threading.Lock()
         self._running: dict[Hashable, Future[Answer]] = {}
 
@@ -29,9 +30,7 @@ class SharedAnswers:
             future = self._running.get(key)
             if future is None:
                 future = Future()
-                threading.Thread(
-                    target=self._make, args=(key, make, future), name="openclaw-webhooks-page", daemon=True
-                ).start()
+                self._begin("page", partial(self._make, key, make, future))
                 self._running[key] = future
             return future
 
@@ -41,8 +40,6 @@ class SharedAnswers:
             answer = make()
         except BaseException as raised:  # noqa: BLE001 - it belongs to all that wait
             error = raised
-        finally:
-            connections.close_all()
         with self._lock:
             del self._running[key]
         if error is None:

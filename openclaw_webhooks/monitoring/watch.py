@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from openclaw_webhooks.beside import Begin, begin_in_thread
+from openclaw_webhooks.calls.inline import InlineRecorder
 from openclaw_webhooks.calls.observation import BothSinks, CallObservation, Observer
-from openclaw_webhooks.calls.record import CallSink
+from openclaw_webhooks.calls.record import CallRecord, CallSink
 from openclaw_webhooks.calls.recorder import CallRecorder, NoRecorder
 from openclaw_webhooks.conf.configuration import Configuration
 from openclaw_webhooks.conf.monitoring import CallLog, Monitoring
@@ -32,7 +34,7 @@ class Watched:
     configuration: Configuration
     engine: Engine
     limit_store: LimitStore
-    recorder: CallRecorder | NoRecorder
+    recorder: CallRecorder | InlineRecorder | NoRecorder
     reasons: ReasonLog
 
 
@@ -44,15 +46,18 @@ class Watch:
         note_resolution: What the secret resolver tells of each reference, where somebody counts that.
     """
 
-    def __init__(self, monitoring: Monitoring, *, deployment: str, watched: Watched) -> None:
+    def __init__(
+        self, monitoring: Monitoring, *, deployment: str, watched: Watched, begin: Begin = begin_in_thread
+    ) -> None:
         """Put together what ``monitoring`` asks for.
 
         Args:
             monitoring: The settings.
             deployment: What processes go by whose numbers are added up.
             watched: The rest of the process.
+            begin: Begins what goes on beside requests.
         """
-        self._monitoring, self._watched = monitoring, watched
+        self._monitoring, self._watched, self._begin = monitoring, watched, begin
         self._shared = SharedTotals.of_deployment(deployment)
         resolutions = ResolutionTally()
         self.note_resolution: Callable[[str, str], None] | None = resolutions.note if monitoring.metrics else None
@@ -79,16 +84,22 @@ class Watch:
         )
         return MonitoringPages(
             self._monitoring,
-            readiness=Readiness(probes),
-            advice=LatestAdvice(Adviser(watched.configuration, read_statuses).advise),
+            readiness=Readiness(probes, begin=self._begin),
+            advice=LatestAdvice(Adviser(watched.configuration, read_statuses).advise, begin=self._begin),
             scrape=scraper.scrape,
             find_client=find_client,
+            begin=self._begin,
         )
 
     def note_sign_in(self, outcome: str) -> None:
         """Count an attempt to sign in."""
         self._sign_ins.note(outcome)
         self._observation.rouse()
+
+    def take(self, record: CallRecord) -> None:
+        """Record a call and have it observed, in this thread; what ``sink`` does later, in threads of its own."""
+        self._watched.recorder.add(record)
+        self._observation.observe([record])
 
     def flush(self) -> None:
         """Have everything observed that was left so far."""

@@ -71,7 +71,8 @@ class SecretsConfig:
         providers: Healthy providers by name.
         faulty: Names of providers whose configuration is at fault; a check says how.
         env_alias: The provider that needs no entry: ``secrets.defaults.env``.
-        config_env: ``env.vars`` of the file: used where the process's environment has no value.
+        config_env: ``env.vars`` of the file: used where the process's environment has no value. ``""`` for one that
+            refers to a variable that is not set.
     """
 
     providers: Mapping[str, Provider] = field(default_factory=dict)

@@ -15,6 +15,9 @@ SECRET_SOURCES: Final[tuple[SecretSource, ...]] = get_args(SecretSource)
 SINGLE_VALUE_ID: Final = "value"
 """The only id of a ``singleValue`` file."""
 
+VARIABLE: Final = re.compile(r"\$(\$?)\{([A-Z_][A-Z0-9_]*)\}")
+"""``${NAME}``; the first group is not empty where it is escaped, ``$${NAME}``."""
+
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,63}\Z")
 _ENV_ID = re.compile(r"[A-Z][A-Z0-9_]{0,127}\Z")
 _EXEC_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/#-]{0,255}\Z")
@@ -42,6 +45,11 @@ class SecretRef:
 
 
 Secret: TypeAlias = InlineSecret | SecretRef
+
+
+def holds_reference(text: str) -> bool:
+    """Tell whether a ``${NAME}`` in the text waits to be replaced: such a text is a template, and no secret."""
+    return any(not found[1] for found in VARIABLE.finditer(text))
 
 
 def is_provider_name(name: str) -> bool:

@@ -29,7 +29,14 @@ from openclaw_webhooks.secrets.providers import (
     UnsupportedProvider,
 )
 from openclaw_webhooks.secrets.reasons import ReasonLog
-from openclaw_webhooks.secrets.refs import InlineSecret, Secret, SecretRef, is_env_id, is_provider_name
+from openclaw_webhooks.secrets.refs import (
+    InlineSecret,
+    Secret,
+    SecretRef,
+    holds_reference,
+    is_env_id,
+    is_provider_name,
+)
 from openclaw_webhooks.values import WHITE_SPACE
 
 SHORT_SECRET_CHARACTERS: Final = 20
@@ -186,8 +193,13 @@ class SecretResolver:
             raise SecretUnresolved("the provider's allowlist does not have that name")
         value = self._config.read_variable(ref.id, self._environ)
         if not value:
-            raise SecretUnresolved("the environment variable is not set, or empty")
+            raise SecretUnresolved(f"the environment variable is not set, or empty{self._explain_config_env(ref.id)}")
         return _as_secret(value)
+
+    def _explain_config_env(self, name: str) -> str:
+        if name not in self._config.config_env:
+            return ""
+        return "; env.vars gives it no value either: it is blank there, or refers to a variable that is not set"
 
     def _find_fresh(self, ref: SecretRef) -> str | None:
         value, good_until = self._fresh.get(ref, ("", 0.0))
@@ -250,6 +262,8 @@ def _as_secret(value: object) -> str:
         raise SecretUnresolved("the value is blank")
     if any(character in trimmed for character in "\r\n\0"):
         raise SecretUnresolved("the value has more than one line, or a NUL: no header can carry it")
+    if holds_reference(trimmed):
+        raise SecretUnresolved("the value is a template: it holds a ${NAME} that nothing has replaced")
     return trimmed
 
 

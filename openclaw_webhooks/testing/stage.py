@@ -58,12 +58,10 @@ class Stage:
     def serve(self) -> None:
         """Make the app serve ``routes`` through the project's URLs."""
         own: Mapping[str, Any] = getattr(django_settings, "OPENCLAW_WEBHOOKS", {})
-        # The recorder writes over a connection of its own, which would wait for the transaction that a test is in.
         changed = {
             "ROUTES": self.routes,
             "ENGINE": f"{__name__}.get_engine",
             "LIMIT_STORE": f"{__name__}.StageLimits",
-            "RECORD_CALLS": False,
         }
         kept = {name: value for name, value in own.items() if name not in ("CONFIG_PATH", "REDIS_URL", "BRIDGE_URL")}
         self.change_setting("OPENCLAW_WEBHOOKS", {**kept, **changed})

@@ -179,11 +179,11 @@ def test_each_route_tells_what_it_has_in_flight() -> None:
     assert "<dt>in flight now</dt><dd>0</dd>" in row_of(page, "zapier")
 
 
-def test_the_scope_of_the_limits_is_named() -> None:
+def test_the_scope_of_the_limits_is_named(as_served: None) -> None:
     assert "Request limits hold over this machine" in fetch()
 
 
-def test_limits_that_only_one_process_counts_are_said_not_to_be_shared() -> None:
+def test_limits_that_only_one_process_counts_are_said_not_to_be_shared(as_served: None) -> None:
     settings = {
         "ROUTES": {"ci": build_route(), "off": build_route(enabled=False)},
         "LIMIT_STORE": "openclaw_webhooks.guards.limits.process_memory.ProcessMemoryStore",
@@ -204,7 +204,7 @@ def test_the_number_of_queries_grows_with_neither_routes_nor_calls() -> None:
         with override_settings(OPENCLAW_WEBHOOKS={"ROUTES": routes}), CaptureQueriesContext(connection) as queries:
             assert client.get(PAGE).status_code == 200
         counts.append(len(queries))
-    assert counts[0] == counts[1] <= 13
+    assert counts[0] == counts[1] <= 17, "those of probes and advice with them, as everything in a test"
 
 
 def test_the_page_is_in_the_list_of_those_who_may_view_calls() -> None:

@@ -18,6 +18,7 @@ from openclaw_webhooks.conf.location import resolve_config_path
 from openclaw_webhooks.conf.problems import ProblemKind
 from openclaw_webhooks.conf.settings import AppSettings
 from openclaw_webhooks.secrets.refs import SecretRef
+from openclaw_webhooks.secrets.resolver import SecretResolver
 from tests.conf.files import GOOD_ROUTE, ROUTES_PATH, document_of, load, paths_of, write
 
 
@@ -155,6 +156,29 @@ def test_variables_are_replaced_from_the_process_then_from_the_file(tmp_path: Pa
     assert configuration.problems == ()
     assert configuration.routes[0].description == "process-plain-vars-${A}-$A-${a}"
     assert configuration.secrets.read_variable("C", {}) == "vars"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("${GIVEN}", "given"),
+        ("x-${GIVEN}-${PLAIN}", "x-given-plain"),
+        ("$${GIVEN}", "$${GIVEN}"),
+        ("${HOOK}", ""),
+        ("x-${GONE}", ""),
+        ("${TEMPLATE}", ""),
+        ("$${GIVEN}-${GIVEN}", ""),
+    ],
+)
+def test_variables_of_the_file_may_refer_to_others_and_are_never_templates(
+    tmp_path: Path, text: str, value: str
+) -> None:
+    document = document_of({"r": {**GOOD_ROUTE, "secret": "${HOOK}"}}, env={"vars": {"HOOK": text, "PLAIN": "plain"}})
+    configuration = load(tmp_path, document, {"GIVEN": "given", "TEMPLATE": "${OTHER}"})
+    assert configuration.problems == ()
+    assert configuration.secrets.read_variable("HOOK", {}) == value
+    resolver = SecretResolver(configuration.secrets, environ={})
+    assert resolver.status(configuration.routes[0].secret).resolves == bool(value)
 
 
 def test_a_variable_missing_in_a_section_that_is_not_read_is_no_problem(tmp_path: Path) -> None:

@@ -82,12 +82,14 @@ def test_the_specifications_route_and_every_default() -> None:
         ({"sessionkey": "x"}, "sessionkey"),
         ({"path": "/${MISSING}"}, "path"),
         ({"secret": "x${MISSING}"}, "secret"),
+        ({"secret": "x${TEMPLATE}"}, "secret"),
     ],
 )
 def test_a_faulty_field_is_named_by_its_path_and_takes_no_other_route_along(
     change: dict[str, object], problem: str
 ) -> None:
-    configuration = load_routes({"good": GOOD_ROUTE, "bad": {**GOOD_ROUTE, **change}})
+    routes = {"good": GOOD_ROUTE, "bad": {**GOOD_ROUTE, **change}}
+    configuration = load_routes(routes, {"TEMPLATE": "${OTHER}"})
     assert paths_of(configuration) == [f"{BASE}.bad.{problem}"]
     assert [route.route_id for route in configuration.routes] == ["good"]
 

@@ -193,6 +193,7 @@ def _fields_of(settings: AppSettings | Monitoring) -> dict[str, Any]:
     [
         ({"METRICS": True}, "METRICS"),
         ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN"),
+        ({"METRICS_TOKEN": "token-of-${METRICS_TOKEN}"}, "METRICS_TOKEN"),
         ({"MONITORING_NETWORKS": ["10.0.0.0/99"]}, "MONITORING_NETWORKS"),
         ({"CALL_LOG": "some"}, "CALL_LOG"),
     ],

@@ -67,7 +67,7 @@ class DeafCall(AsgiCall):
 
 
 @pytest.fixture(params=[("shared_memory", BriefEngine), ("shared_memory", PausingEngine), ("redis", BriefEngine)])
-def _store(request: pytest.FixtureRequest, settings: Settings) -> Iterator[None]:
+def _store(request: pytest.FixtureRequest, settings: Settings, as_served: None) -> Iterator[None]:
     """A runtime on either store, and with either kind of engine, without a database."""
     store, engine = request.param
     app = settings.OPENCLAW_WEBHOOKS | {

@@ -34,7 +34,7 @@ class HangingEngine:
 
 
 @pytest.fixture
-def hanging(settings: Any) -> Iterator[threading.Event]:
+def hanging(settings: Any, as_served: None) -> Iterator[threading.Event]:
     HangingEngine.release.clear()
     settings.OPENCLAW_WEBHOOKS = settings.OPENCLAW_WEBHOOKS | {
         "ENGINE": f"{__name__}.HangingEngine",

@@ -147,6 +147,7 @@ def test_the_address_listened_on_is_an_allowed_host_unless_it_is_every_address()
         ("OPENCLAW_WEBHOOKS_RATE_LIMIT_HEADERS", "maybe", "on or off"),
         ("ALLOWED_HOSTS", "https://a.example", "without scheme"),
         ("ALLOWED_HOSTS", ",", "host names"),
+        ("SECRET_KEY", "${SECRET_KEY}", "nothing has replaced"),
         ("DEBUG", "perhaps", "on or off"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import threading
@@ -63,6 +64,27 @@ def test_variables_of_the_configuration_fill_in_and_never_override() -> None:
     assert resolver.resolve_now(ENV_REF) == "of the file"
     environ["HOOK_SECRET"] = "of the process"
     assert resolver.resolve_now(ENV_REF) == "of the process"
+
+
+@pytest.mark.parametrize("text", ["${HOOK_SECRET}", " ${OTHER}\n", "prefix-${OTHER}", "$$${OTHER}-${OTHER}"])
+def test_a_template_that_nothing_has_filled_in_is_no_secret(tmp_path: Path, text: str) -> None:
+    box = FileProvider(path=write_private(tmp_path, json.dumps({"a": text.strip()})))
+    tool = ExecProvider(command=write_script(tmp_path, f"printf '%s' '{text.strip()}'"), json_only=False)
+    config = SecretsConfig(providers={"box": box, "tool": tool})
+    resolver = build_resolver(config=config, environ={"HOOK_SECRET": text})
+    assert {reason_of(resolver, ref) for ref in (ENV_REF, FILE_REF, EXEC_REF)} == {
+        "the value is a template: it holds a ${NAME} that nothing has replaced"
+    }
+
+
+@pytest.mark.parametrize("text", ["$NAME", "${name}", "$${NAME}", "{NAME}", "${", "${}"])
+def test_other_texts_with_dollars_and_braces_are_secrets(text: str) -> None:
+    assert build_resolver(environ={"HOOK_SECRET": text}).resolve_now(ENV_REF) == text
+
+
+def test_a_variable_that_the_file_leaves_without_a_value_is_explained() -> None:
+    resolver = build_resolver(config=SecretsConfig(config_env={"HOOK_SECRET": ""}), environ={})
+    assert "env.vars gives it no value either" in reason_of(resolver, ENV_REF)
 
 
 @pytest.mark.parametrize(
