@@ -20,7 +20,7 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 from openclaw_webhooks.checks import TAG
 from openclaw_webhooks.conf.configuration import get_configuration
 from openclaw_webhooks.conf.limit_cache import NOT_SHARED_OR_NOT_ATOMIC, cache_alias, find_cache_backend
-from openclaw_webhooks.conf.settings import REDIS_STORE, AppSettings, read_settings
+from openclaw_webhooks.conf.settings import PROCESS_MEMORY_STORE, REDIS_STORE, AppSettings, read_settings
 from openclaw_webhooks.exceptions import LimitStoreUnavailable
 from openclaw_webhooks.guards.limits.outage import Outage
 from openclaw_webhooks.guards.limits.redis_slots import RedisSlots
@@ -33,7 +33,6 @@ CLOCK_ID: Final = "openclaw_webhooks.W010"
 UNREACHABLE_ID: Final = "openclaw_webhooks.W011"
 IDS: Final = (PROCESS_MEMORY_ID, NO_SERVER_ID, CACHE_ID, PATIENT_CACHE_ID, CLOCK_ID, UNREACHABLE_ID)
 
-PROCESS_MEMORY_STORE: Final = "openclaw_webhooks.guards.limits.process_memory.ProcessMemoryStore"
 MAX_CLOCK_DIFFERENCE_SECONDS: Final = 1.0
 
 _CACHE_HINT: Final = (

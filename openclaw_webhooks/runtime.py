@@ -26,7 +26,13 @@ from openclaw_webhooks.calls.inline import InlineRecorder
 from openclaw_webhooks.calls.recorder import CallRecorder, NoRecorder
 from openclaw_webhooks.conf.configuration import Configuration, get_configuration
 from openclaw_webhooks.conf.routes import RouteConfig
-from openclaw_webhooks.conf.settings import REDIS_STORE, SHARED_MEMORY_STORE, AppSettings, get_settings
+from openclaw_webhooks.conf.settings import (
+    PROCESS_MEMORY_STORE,
+    REDIS_STORE,
+    SHARED_MEMORY_STORE,
+    AppSettings,
+    get_settings,
+)
 from openclaw_webhooks.engine_pool import EnginePool
 from openclaw_webhooks.engines.base import CommitsTogether, Engine, PausesOnLoop
 from openclaw_webhooks.guards.limits.base import DEFAULT_LIMITS, Allowance, Limits, LimitStore
@@ -89,7 +95,6 @@ class Runtime:
         self.sign_in_limits.close()
 
 
-_PROCESS_MEMORY_STORE: Final = "openclaw_webhooks.guards.limits.process_memory.ProcessMemoryStore"
 _LIMIT_THREADS: Final = 16
 _LONG_CALLS: Final = 2
 """A list of 10,000 flows is some 10 MB, of which there are copies while it is made."""
@@ -186,7 +191,7 @@ def build_runtime(settings: AppSettings, configuration: Configuration, *, in_tes
         limit_pool=InlinePool(inline.settle) if inline else EnginePool(_LIMIT_THREADS),
         watch=watch,
         pages=watch.build_pages(find_client=pipeline.find_client, read_statuses=resolver.statuses),
-        sign_in_limits=SignInLimits.of_deployment(deployment, settings),
+        sign_in_limits=SignInLimits.of_deployment(deployment, settings, is_alone=in_tests),
         settle=inline.settle if inline else None,
         is_of_tests=in_tests,
     )
@@ -195,7 +200,7 @@ def build_runtime(settings: AppSettings, configuration: Configuration, *, in_tes
 def _choose_limit_store(settings: AppSettings, *, in_tests: bool) -> str:
     """Return the store's dotted path. Tests count for themselves, unless the project has a store of its own."""
     is_shared = settings.limit_store in (SHARED_MEMORY_STORE, REDIS_STORE)
-    return _PROCESS_MEMORY_STORE if in_tests and is_shared else settings.limit_store
+    return PROCESS_MEMORY_STORE if in_tests and is_shared else settings.limit_store
 
 
 def _build_recorder(settings: AppSettings, *, in_tests: bool) -> CallRecorder | InlineRecorder | NoRecorder:

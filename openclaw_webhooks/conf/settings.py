@@ -28,6 +28,7 @@ from openclaw_webhooks.conf.server_url import DEFAULT_SERVER_URL, ServerUrl, rea
 SETTING: Final = "OPENCLAW_WEBHOOKS"
 SHARED_MEMORY_STORE: Final = "openclaw_webhooks.guards.limits.shared_memory.SharedMemoryStore"
 REDIS_STORE: Final = "openclaw_webhooks.guards.limits.redis.RedisStore"
+PROCESS_MEMORY_STORE: Final = "openclaw_webhooks.guards.limits.process_memory.ProcessMemoryStore"
 BRIDGE_ENGINE: Final = "openclaw_webhooks.engines.bridge.configured.build_bridge_engine"
 
 

@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, Self
 from django.utils.module_loading import import_string
 
 from openclaw_webhooks.conf.limit_cache import has_shared_cache
-from openclaw_webhooks.conf.settings import REDIS_STORE, AppSettings
+from openclaw_webhooks.conf.settings import PROCESS_MEMORY_STORE, REDIS_STORE, AppSettings
 from openclaw_webhooks.exceptions import LimitStoreUnavailable
 from openclaw_webhooks.guards.client_address import parse_address
 from openclaw_webhooks.guards.limits.base import LimitKey, Limits, LimitStore
@@ -104,9 +104,12 @@ class SignInLimits:
         self._inside = 0
 
     @classmethod
-    def of_deployment(cls, name: str, settings: AppSettings) -> Self:
-        """Count where the project's cache is shared: there, by django-ratelimit; else as its routes are counted."""
-        path = REDIS_STORE if has_shared_cache() else settings.limit_store
+    def of_deployment(cls, name: str, settings: AppSettings, *, is_alone: bool = False) -> Self:
+        """Count where the project's cache is shared: there, by django-ratelimit; else as its routes are counted.
+
+        ``is_alone`` has a process count for itself.
+        """
+        path = PROCESS_MEMORY_STORE if is_alone else REDIS_STORE if has_shared_cache() else settings.limit_store
         make_store = import_string(path).of_deployment
         return cls(
             addresses=make_store(f"{name}-sign-in-addresses", SIGN_IN_LIMITS),

@@ -14,6 +14,7 @@ from tests.live import ROOT
 SECRET = "ci-secret-of-the-small-project"
 PATH = "/plugins/webhooks/ci"
 
+_PLUGINS = ("no:cacheprovider", "pytest_django.plugin", "xdist.plugin", "anyio.pytest_plugin")
 _MANAGE = """
 import os, sys
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
@@ -87,9 +88,8 @@ class SmallProject:
         own = ("DJANGO", "PYTEST", "OPENCLAW")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         paths = (str(self.folder), str(ROOT), os.environ.get("PYTHONPATH", ""))
-        settings = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "DJANGO_SETTINGS_MODULE": "shop.settings"}
-        settings["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-        return {**kept, **settings, **self.environ}
+        settings = {"DJANGO_SETTINGS_MODULE": "shop.settings", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        return {**kept, **settings, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **self.environ}
 
     def run(self, command: Sequence[str]) -> str:
         """Run a command that must succeed, and return what it printed."""
@@ -105,19 +105,8 @@ class SmallProject:
 
     def pytest(self, *arguments: str) -> str:
         """Run the suite under pytest with the plugins named here alone, of which none is this package's."""
-        plugins = (
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "pytest_django.plugin",
-            "-p",
-            "xdist.plugin",
-            "-p",
-            "anyio.pytest_plugin",
-            "-W",
-            "error",
-        )
-        return self.run([*self.python, "-m", "pytest", "-q", *plugins, *arguments, "shop/tests.py"])
+        options = [f"-p{name}" for name in _PLUGINS]
+        return self.run([*self.python, "-m", "pytest", "-q", "-W", "error", *options, *arguments, "shop/tests.py"])
 
     def count_real_rows(self) -> list[int]:
         """Count the calls, flows and groups in the project's own database."""

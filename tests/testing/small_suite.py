@@ -21,12 +21,15 @@ from django.dispatch import receiver
 from django.test import LiveServerTestCase, SimpleTestCase, TestCase, TransactionTestCase
 from shop.asgi import application
 
+from openclaw_webhooks import taskflows
 from openclaw_webhooks.models import Call, Flow
 from openclaw_webhooks.signals import call_finished
 
 PATH = "/plugins/webhooks/ci"
 HEADERS = {"authorization": "Bearer ci-secret-of-the-small-project"}
 CREATE = {"action": "create_flow", "goal": "Deploy"}
+# As a project's module may do when it is imported: under pytest that is before the test environment is set up.
+flows = taskflows.bind_route("ci", actor="suite")
 has_httpx = unittest.skipUnless(importlib.util.find_spec("httpx"), "needs httpx")
 
 
@@ -79,6 +82,10 @@ class EveryWay:
 
     def test_client_once_more(self) -> None:
         self.test_client()
+
+    def test_python(self) -> None:
+        flows.create_flow("Deploy")
+        assert count() == [0, 1, 0]
 
     def test_refused(self) -> None:
         answer = self.client.post(PATH, CREATE, content_type="application/json")
