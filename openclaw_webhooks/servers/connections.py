@@ -12,6 +12,8 @@ from typing import Final, Generic, TypeVar
 
 MOST_CONNECTIONS: Final = 1024
 _FEWEST_CONNECTIONS: Final = 8
+_STRANGERS_SHARE: Final = 8
+"""An eighth: a proxy keeps hundreds of connections, and those of strangers take turns at the rest."""
 
 Connection = TypeVar("Connection")
 
@@ -24,10 +26,34 @@ def most_connections(*, reserve: int) -> int:
     return max(_FEWEST_CONNECTIONS, min(MOST_CONNECTIONS, soft_limit - reserve))
 
 
-class Connections(Generic[Connection]):
-    """The connections of one worker, longest idle first; for one thread.
+class _Group(Generic[Connection]):
+    """Connections of one kind of peers, longest idle and longest busy first."""
 
-    A trusted peer, which stands for many clients, gives way only after all others.
+    def __init__(self) -> None:
+        self.idle: dict[Connection, None] = {}
+        self.busy: dict[Connection, None] = {}
+
+    def __len__(self) -> int:
+        return len(self.idle) + len(self.busy)
+
+    def remove(self, connection: Connection) -> None:
+        self.idle.pop(connection, None)
+        self.busy.pop(connection, None)
+
+    def find_waiting(self, awaits_caller: Callable[[Connection], bool]) -> Connection | None:
+        """Return the longest idle one; where none is, the longest busy one that waits for its caller."""
+        return next(iter(self.idle), None) or next(filter(awaits_caller, self.busy), None)
+
+    def find_busy(self) -> Connection | None:
+        """Return the longest busy one."""
+        return next(iter(self.busy), None)
+
+
+class Connections(Generic[Connection]):
+    """The connections of one worker; for one thread.
+
+    A trusted peer, which stands for many clients, gives way after all others. Only a share for strangers is free of
+    its connections, so that a new connection always finds room.
     """
 
     def __init__(self, *, most: int, is_trusted: Callable[[str | None], bool]) -> None:
@@ -38,37 +64,40 @@ class Connections(Generic[Connection]):
             is_trusted: Tells by a peer's address, ``None`` over a unix socket, whether it stands for many clients.
         """
         self._most = most
+        self._most_trusted = most - most // _STRANGERS_SHARE
         self._is_trusted = is_trusted
-        self._trusted: set[Connection] = set()
-        self._idle_strangers: dict[Connection, None] = {}
-        self._idle_trusted: dict[Connection, None] = {}
-        self._busy: dict[Connection, None] = {}
+        self._strangers: _Group[Connection] = _Group()
+        self._trusted: _Group[Connection] = _Group()
+        self._groups: dict[Connection, _Group[Connection]] = {}
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._idle_strangers) + len(self._idle_trusted) + len(self._busy)
+        return len(self._groups)
 
     def add(self, connection: Connection, peer: str | None) -> None:
         """Take in a new connection, which is idle."""
-        if self._is_trusted(peer):
-            self._trusted.add(connection)
+        self._groups[connection] = self._trusted if self._is_trusted(peer) else self._strangers
         self.note_idle(connection)
 
     def remove(self, connection: Connection) -> None:
         """Forget a connection; one that is unknown is no fault."""
-        self._forget_state(connection)
-        self._trusted.discard(connection)
+        group = self._groups.pop(connection, None)
+        if group is not None:
+            group.remove(connection)
 
     def note_busy(self, connection: Connection) -> None:
-        """Note that the connection has a request under way."""
-        self._forget_state(connection)
-        self._busy[connection] = None
+        """Note that the connection has a request under way; one that was removed stays so."""
+        group = self._groups.get(connection)
+        if group is not None:
+            group.remove(connection)
+            group.busy[connection] = None
 
     def note_idle(self, connection: Connection) -> None:
-        """Note that the connection waits for a request, from now on."""
-        self._forget_state(connection)
-        idle = self._idle_trusted if connection in self._trusted else self._idle_strangers
-        idle[connection] = None
+        """Note that the connection waits for a request, from now on; one that was removed stays so."""
+        group = self._groups.get(connection)
+        if group is not None:
+            group.remove(connection)
+            group.idle[connection] = None
 
     def find_surplus(self, awaits_caller: Callable[[Connection], bool]) -> Connection | None:
         """Return the connection that is to be closed before another is added, ``None`` where there is room.
@@ -85,13 +114,12 @@ class Connections(Generic[Connection]):
             awaits_caller: Tells of a busy connection whether it waits for its caller: where none is idle, the first
                 of those gives way.
         """
-        for idle in (self._idle_strangers, self._idle_trusted):
-            if idle:
-                return next(iter(idle))
-        return next(filter(awaits_caller, self._busy), next(iter(self._busy), None))
-
-    def _forget_state(self, connection: Connection) -> None:
-        for state in (self._busy, self._idle_strangers, self._idle_trusted):
-            if connection in state:
-                del state[connection]
-                return
+        strangers, trusted = self._strangers, self._trusted
+        if len(trusted) > self._most_trusted:
+            return strangers.find_waiting(awaits_caller) or trusted.find_waiting(awaits_caller) or trusted.find_busy()
+        return (
+            strangers.find_waiting(awaits_caller)
+            or strangers.find_busy()
+            or trusted.find_waiting(awaits_caller)
+            or trusted.find_busy()
+        )

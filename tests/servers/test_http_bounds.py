@@ -370,6 +370,22 @@ def test_too_many_connections_end_the_longest_idle_one() -> None:
     run(talk, connections=10, trusted="127.0.0.9")
 
 
+def test_strangers_that_withhold_their_bodies_end_no_connection_of_a_proxy() -> None:
+    async def talk(served: Served) -> None:
+        kept = [await served.connect(source="127.0.0.9") for _ in range(4)]
+        strangers = [await served.connect() for _ in range(4)]
+        for caller in strangers:
+            await caller.send(HEAD % b"echo" + b"Content-Length: 2\r\n\r\n")
+        await asyncio.sleep(0.05)
+        late = await served.connect()
+        assert await strangers[0].is_ended()
+        for caller in (*kept, late):
+            await caller.send(HEAD % b"echo" + b"Content-Length: 2\r\n\r\nhi")
+            assert await caller.read_status() == 200
+
+    run(talk, connections=8, trusted="127.0.0.9")
+
+
 def test_where_none_is_idle_the_one_that_waits_for_its_caller_gives_way() -> None:
     async def talk(served: Served) -> None:
         at_work = [await served.connect() for _ in range(3)]

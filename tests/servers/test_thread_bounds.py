@@ -161,6 +161,25 @@ def test_at_the_bound_the_longest_idle_gives_way_and_a_proxy_last() -> None:
             caller.close()
 
 
+def test_strangers_that_withhold_their_bodies_end_no_connection_of_a_proxy() -> None:
+    """They hold the two threads, and the rest waits for those: a new connection waits as well."""
+    with serve(*HOOKS, *WORKER, "--worker-connections", "8") as server:
+        kept = [connect(server, PROXY) for _ in range(4)]
+        for caller in kept:
+            caller.sendall(STATE)
+            read_response(caller)
+        strangers = []
+        for _ in range(12):
+            strangers.append(connect(server))
+            strangers[-1].sendall(head(secret="right", length=100))
+        time.sleep(0.3)
+        for caller in kept:
+            caller.sendall(STATE)
+        assert [status_of(read_response(caller)) for caller in kept] == [200] * 4
+        for caller in (*kept, *strangers):
+            caller.close()
+
+
 def test_with_few_descriptors_the_worker_goes_on() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
