@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openclaw_webhooks.servers.head_buffer import HeadBuffer, HeadState
@@ -51,6 +51,7 @@ def test_what_follows_a_head_is_kept_with_it() -> None:
 
 
 @given(st.lists(st.just(b"\r\n")), st.integers(0, 3))
+@example([b"\r\n"] * 100, 1)
 def test_empty_lines_before_a_head_are_no_part_of_it(lines: list[bytes], cut: int) -> None:
     buffer = HeadBuffer()
     for line in lines:
@@ -60,6 +61,12 @@ def test_empty_lines_before_a_head_are_no_part_of_it(lines: list[bytes], cut: in
     buffer.add(HEAD[:cut])
     assert buffer.add(HEAD[cut:]) is HeadState.COMPLETE
     assert buffer.take() == HEAD
+
+
+@pytest.mark.parametrize("piece", [b"\r\n", b"\r\n" * 100, b"\r\n" * 10_000])
+def test_empty_lines_have_the_bound_of_a_head(piece: bytes) -> None:
+    pieces = MAX_HEAD_BYTES // len(piece) + 50
+    assert add_all([piece] * pieces)[1] is HeadState.TOO_LARGE
 
 
 def head_of(size_bytes: int) -> bytes:
