@@ -7,7 +7,7 @@ import functools
 import itertools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
 
@@ -16,6 +16,7 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
 from django.core.management import call_command
+from django.db import connection
 from django.test import AsyncClient, Client
 from django.urls import path
 
@@ -168,6 +169,34 @@ def test_a_body_that_cannot_be_read_is_no_error_of_ours(address: str) -> None:
     assert odd.status_code == 200
     gone = Client().post(LOGIN, {"username": "x"}, REMOTE_ADDR=address, **{"wsgi.input": LeftCaller()})  # type: ignore[arg-type]
     assert gone.status_code == 200
+
+
+@pytest.fixture
+def no_table() -> Iterator[None]:
+    """The state between an upgrade of the package and its migrations."""
+    with connection.schema_editor() as editor:
+        editor.delete_model(KnownAddress)
+    yield
+    with connection.schema_editor() as editor:
+        editor.create_model(KnownAddress)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_atomic", [False, True])
+def test_whoever_has_the_password_signs_in_without_the_table(
+    address: str, operator: User, no_table: None, caplog: pytest.LogCaptureFixture, is_atomic: bool
+) -> None:
+    connection.settings_dict["ATOMIC_REQUESTS"] = is_atomic
+    try:
+        assert post(address, operator.username, "wrong").status_code == 200
+        assert post(address, operator.username, PASSWORD).status_code == 302
+        fill_account(f"{operator.username}-2")
+        assert post(address, f"{operator.username}-2", "wrong").status_code == 429
+    finally:
+        connection.settings_dict["ATOMIC_REQUESTS"] = False
+    told = "\n".join(text_of(caplog))
+    assert "The address of a sign-in could not be kept: " in told
+    assert "Known addresses could not be read: " in told
 
 
 @pytest.mark.django_db(transaction=True)
