@@ -27,7 +27,7 @@ from openclaw_webhooks.effects import (
 )
 from openclaw_webhooks.engine_pool import Job
 from openclaw_webhooks.exceptions import WebhooksError
-from openclaw_webhooks.guards.client_address import UNKNOWN_PEER
+from openclaw_webhooks.guards.client_address import find_peer
 from openclaw_webhooks.guards.head import RequestHead
 from openclaw_webhooks.guards.json_body import parse_json
 from openclaw_webhooks.guards.limits.base import Admission, Lease, LimitKey, Verdict
@@ -267,12 +267,6 @@ def build_head(scope: Scope) -> RequestHead:
             headers[name] = f"{headers[name]},{value}"
         else:
             headers.setdefault(name, value)
-    return RequestHead(method=scope["method"], headers=headers, peer=_find_peer(scope))
-
-
-def _find_peer(scope: Scope) -> str | None:
-    """Return the peer's address, ``None`` on a unix socket: a peer that is gone has no address either."""
-    client, server = scope.get("client") or (None,), scope.get("server") or (None, None)
-    if client[0]:
-        return str(client[0])
-    return None if server[1] is None else UNKNOWN_PEER
+    return RequestHead(
+        method=scope["method"], headers=headers, peer=find_peer(scope.get("client"), scope.get("server"))
+    )

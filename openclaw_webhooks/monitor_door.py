@@ -14,7 +14,7 @@ from openclaw_webhooks.exchange import Receive, Scope, Send, build_head
 from openclaw_webhooks.runtime import get_runtime
 from openclaw_webhooks.servers.asgi_answer import send_answer
 from openclaw_webhooks.servers.wsgi_stream import close_connection_after
-from openclaw_webhooks.views import build_head as build_wsgi_head
+from openclaw_webhooks.views import build_head_of
 
 PATIENCE_SECONDS: Final = 10.0
 """How long a caller waits for an answer that is being made: longer than each probe and store may take."""
@@ -49,7 +49,7 @@ def view_of_page(path: str) -> Callable[[HttpRequest], HttpResponse]:
     """Return the Django view of one page."""
 
     def view(request: HttpRequest) -> HttpResponse:
-        answer = get_runtime().pages.answer(path, build_wsgi_head(request.META))
+        answer = get_runtime().pages.answer(path, build_head_of(request))
         response = HttpResponse(answer.body, status=answer.status)
         for name, value in answer.headers:
             response[name.title()] = value

@@ -7,8 +7,9 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from openclaw_webhooks.asgi import mount
+from project.page_heads import simplify_heads
 from project.pages import Pages
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-application = mount(Pages(get_wsgi_application()))
+application = mount(Pages(simplify_heads(get_wsgi_application())))

@@ -11,6 +11,8 @@ from typing import Any, Final, Literal, TypeAlias
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
 LogFormat: TypeAlias = Literal["key_value", "json"]
+_MOST_TRACEBACK_CHARACTERS: Final = 16_000
+"""More than a traceback has whose error does not quote what a caller has sent."""
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./:@%+-]+\Z")
 
 
@@ -24,7 +26,7 @@ class KeyValueFormatter(logging.Formatter):
         """Return one line; an exception's traceback is its last value."""
         pairs = {**_head_of(record), **self._tell(record)}
         if record.exc_info:
-            pairs["exception"] = self.formatException(record.exc_info)
+            pairs["exception"] = _shorten(self.formatException(record.exc_info))
         return self._write(pairs)
 
     def _write(self, pairs: dict[str, Any]) -> str:
@@ -41,6 +43,14 @@ class JsonFormatter(KeyValueFormatter):
 
     def _write(self, pairs: dict[str, Any]) -> str:
         return json.dumps({key: value for key, value in pairs.items() if key != "request_id" or value is not None})
+
+
+def _shorten(traceback: str) -> str:
+    """Leave out the middle of what is too long: where it began and what it ended with is of use."""
+    if len(traceback) <= _MOST_TRACEBACK_CHARACTERS:
+        return traceback
+    half = _MOST_TRACEBACK_CHARACTERS // 2
+    return f"{traceback[:half]} … ({len(traceback)} characters) … {traceback[-half:]}"
 
 
 def _head_of(record: logging.LogRecord) -> dict[str, Any]:

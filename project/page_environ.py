@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.util import FileWrapper
 
-from openclaw_webhooks.guards.client_address import UNKNOWN_PEER
+from openclaw_webhooks.guards.client_address import find_peer
 
 if TYPE_CHECKING:
     from openclaw_webhooks.exchange import Scope
@@ -27,7 +27,6 @@ def build_environ(scope: Scope, body: bytes) -> dict[str, Any]:
     """
     script_name = _to_wsgi_text(scope.get("root_path", ""))
     host, port = scope.get("server") or ("localhost", None)
-    client = scope.get("client") or ("",)
     return {
         **_build_fields(scope["headers"]),
         **({"CONTENT_LENGTH": str(len(body))} if body else {}),
@@ -38,8 +37,7 @@ def build_environ(scope: Scope, body: bytes) -> dict[str, Any]:
         "SERVER_NAME": host,
         "SERVER_PORT": str(port or 0),
         "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
-        # On a unix socket there is none; over TCP a peer that is gone has none any more.
-        "REMOTE_ADDR": client[0] or ("" if port is None else UNKNOWN_PEER),
+        "REMOTE_ADDR": find_peer(scope.get("client"), scope.get("server")) or "",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope.get("scheme", "http"),
         "wsgi.input": io.BytesIO(body),

@@ -6,6 +6,9 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+handler400 = "project.errors.serve_bad_request"
+handler403 = "project.errors.serve_forbidden"
+handler404 = "project.errors.serve_not_found"
 handler500 = "project.errors.serve_error"
 urlpatterns = [
     path("", include("openclaw_webhooks.urls")),

@@ -7,9 +7,10 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 from openclaw_webhooks.wsgi import mount
+from project.page_heads import simplify_heads
 from project.settings import SERVER
 from project.wsgi_pages import BoundedBodies
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-application = mount(BoundedBodies(get_wsgi_application(), threads=SERVER.threads))
+application = mount(BoundedBodies(simplify_heads(get_wsgi_application()), threads=SERVER.threads))

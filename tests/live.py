@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -21,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -127,11 +128,11 @@ LIVE = "/plugins/webhooks/live"
 DATABASE_NAME = "openclaw-webhooks.sqlite3"
 
 
-def _command(door: Door, port: int) -> list[str]:
+def _command(door: Door, binds: Sequence[str]) -> list[str]:
     python = sys.executable
     if door == "plain-asgi":
-        server = ["-m", "gunicorn", "-k", "asgi", "--no-control-socket", "--bind", f"127.0.0.1:{port}"]
-        return [python, *server, "project.asgi:application"]
+        options = itertools.chain.from_iterable(("--bind", bind) for bind in binds)
+        return [python, "-m", "gunicorn", "-k", "asgi", "--no-control-socket", *options, "project.asgi:application"]
     return [python, "-m", "gunicorn", "--config", "project/gunicorn_conf.py"]
 
 
@@ -180,17 +181,23 @@ def serve(
     workers: int = 1,
     environ: Mapping[str, str] | None = None,
     cwd: pathlib.Path = ROOT,
+    unix_socket: pathlib.Path | None = None,
 ) -> Iterator[Server]:
-    """Migrate and serve from ``folder`` until the block ends; ``environ`` adds or overrides variables."""
+    """Migrate and serve from ``folder`` until the block ends; ``environ`` adds or overrides variables.
+
+    With ``unix_socket`` it listens there, too.
+    """
     port, data_dir = free_port(), folder / "data"
     data_dir.mkdir(mode=0o700, exist_ok=True)
     env = _environment(door, port, config or one_route(folder), data_dir)
+    binds = [f"127.0.0.1:{port}", *([f"unix:{unix_socket}"] if unix_socket else [])]
+    env["OPENCLAW_WEBHOOKS_BIND"] = ",".join(binds)
     env |= {"OPENCLAW_WEBHOOKS_WORKERS": str(workers)} | dict(environ or {})
     _prepare(env, data_dir, cwd)
     log_path = folder / f"server-{port}.log"
     with log_path.open("wb") as log:
         process = subprocess.Popen(
-            _command(door, port), cwd=cwd, env=env, stdout=log, stderr=log, start_new_session=True
+            _command(door, binds), cwd=cwd, env=env, stdout=log, stderr=log, start_new_session=True
         )
     server = Server(("127.0.0.1", port), process, log_path, data_dir)
     try:

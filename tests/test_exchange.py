@@ -299,7 +299,7 @@ def test_a_trailing_slash_leads_to_the_route_and_two_do_not() -> None:
 
 def test_a_peer_on_a_unix_socket_has_no_address() -> None:
     scope = build_scope(PATH, HEADERS, client=None)
-    for server in (("/run/webhooks.sock", None), None):
+    for server in (("/run/webhooks.sock", None), None, ("/", "r")):
         scope["server"] = server
         assert exchange.build_head(scope).peer is None
     assert asyncio.run(AsgiCall(mount(other_application), scope, (CREATE,)).run()).status == 200

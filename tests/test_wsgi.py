@@ -38,7 +38,9 @@ def behind(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     return [b"the project's own"]
 
 
-def ask(path: str, address: str, *, body: Any = CREATE, method: str = "POST") -> tuple[str, dict[str, str], bytes]:
+def ask(
+    path: str, address: str, *, body: Any = CREATE, method: str = "POST", media_type: str = "application/json"
+) -> tuple[str, dict[str, str], bytes]:
     raw = json.dumps(body).encode()
     environ = {
         "REQUEST_METHOD": method,
@@ -46,7 +48,7 @@ def ask(path: str, address: str, *, body: Any = CREATE, method: str = "POST") ->
         "SERVER_NAME": "127.0.0.1",
         "SERVER_PORT": "80",
         "REMOTE_ADDR": address,
-        "CONTENT_TYPE": "application/json",
+        "CONTENT_TYPE": media_type,
         "CONTENT_LENGTH": str(len(raw)),
         "HTTP_HOST": "tunnel.example.net",
         "HTTP_AUTHORIZATION": f"Bearer {SECRET}",
@@ -67,6 +69,12 @@ def test_a_route_answers_whatever_the_host_says(address: str, path: str) -> None
     status, headers, body = ask(path, address)
     assert (status, headers["Content-Type"]) == ("200 OK", "application/json; charset=utf-8")
     assert json.loads(body)["result"]["flow"]["flowId"] == Flow.objects.get().flow_id
+
+
+@pytest.mark.parametrize("parameters", ["charset*=nope''x", "charset=rot13", 'x="' + ";" * 10_000 + '"'])
+def test_the_parameters_of_a_media_type_are_nobodys(address: str, parameters: str) -> None:
+    for media_type, status in (("application/json", "200 OK"), ("text/plain", "415 Unsupported Media Type")):
+        assert ask(PATH, address, media_type=f"{media_type}; {parameters}")[0] == status
 
 
 def test_refusals_and_other_methods_are_the_pipelines(address: str) -> None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from openclaw_webhooks.guards.head import RequestHead
 from openclaw_webhooks.secrets.comparison import is_same_secret
@@ -55,6 +55,22 @@ def client_address(head: RequestHead, *, trusted_proxies: Sequence[IPNetwork], a
     if client is None and allow_real_ip_fallback:
         client = parse_address(head.headers.get("x-real-ip", ""))
     return text if client is None else str(client)
+
+
+def find_peer(client: Sequence[Any] | None, server: Sequence[Any] | None) -> str | None:
+    """Return the peer's address out of what an ASGI scope says of both ends of its connection.
+
+    Args:
+        client: The scope's ``client``. There is none on a unix socket, and over TCP where the peer is gone.
+        server: The scope's ``server``. Only over TCP does it end in a port: servers tell a unix socket by its path and
+            ``None``, by nothing at all, or (gunicorn's own ASGI worker) by two characters of its path.
+
+    Returns:
+        ``None`` for a unix socket, ``UNKNOWN_PEER`` for a peer that is gone.
+    """
+    if client and client[0]:
+        return str(client[0])
+    return UNKNOWN_PEER if server and isinstance(server[1], int) else None
 
 
 def is_trusted_peer(peer: str | None, trusted_proxies: Sequence[IPNetwork]) -> bool:

@@ -34,6 +34,7 @@ class _Run:
     began_at: float
     written: int = 0
     held_back: int = 0
+    """How many were not written since the last one that was."""
 
 
 class FloodFilter(logging.Filter):
@@ -56,27 +57,42 @@ class FloodFilter(logging.Filter):
         kinds = _kinds_of(record)
         _cut(record)
         with self._lock:
-            runs = [(*self._find_run(kind), most) for kind, most in kinds]
-            if any(run.written >= most for run, _, most in runs):
-                runs[0][0].held_back += 1
+            runs = self._find_open_runs(kinds)
+            if runs is None:
                 return False
-            for run, _, _ in runs:
-                run.written += 1
-        if runs and runs[0][1]:
-            _tell(record, runs[0][1])
+            held_back = sum(run.held_back for run in runs)
+            for run in runs:
+                run.written, run.held_back = run.written + 1, 0
+        if held_back:
+            _tell(record, held_back)
         return True
 
-    def _find_run(self, kind: object) -> tuple[_Run, int]:
-        """Return the running window, and how many the one before it held back where it has just begun."""
+    def _find_open_runs(self, kinds: list[tuple[object, int]]) -> list[_Run] | None:
+        """Return the run of each kind, ``None`` where one of them has no room; that one counts the record.
+
+        A kind after one without room is not looked at, so that many callers together make no more runs than lines.
+        """
+        runs = []
+        for kind, most in kinds:
+            run = self._find_run(kind)
+            if run.written >= most:
+                run.held_back += 1
+                return None
+            runs.append(run)
+        return runs
+
+    def _find_run(self, kind: object) -> _Run:
+        """Return the run of a kind, in its running window or in one that begins now."""
         now = self._clock()
-        last = self._runs.get(kind)
-        if last is not None and now - last.began_at < WINDOW_SECONDS:
-            return last, 0
-        run = self._runs[kind] = _Run(now)
-        self._runs.move_to_end(kind)
+        run = self._runs.get(kind)
+        if run is None:
+            run = self._runs[kind] = _Run(now)
+        elif now - run.began_at >= WINDOW_SECONDS:
+            run.began_at, run.written = now, 0
+            self._runs.move_to_end(kind)
         if len(self._runs) > _MOST_MESSAGES:
             self._runs.popitem(last=False)
-        return run, last.held_back if last is not None else 0
+        return run
 
 
 def _cut(record: logging.LogRecord) -> None:
@@ -85,17 +101,29 @@ def _cut(record: logging.LogRecord) -> None:
         return
     if record.name.startswith(_SUSPICIOUS) or getattr(record, "status_code", 500) < 500:
         record.exc_info = record.exc_text = None
-    text = record.getMessage()
-    if len(text) > MOST_CHARACTERS:
+    text = _format(record)
+    if text is not None and len(text) > MOST_CHARACTERS:
         record.msg, record.args = "%s … (%d characters)", (text[:MOST_CHARACTERS], len(text))
 
 
+def _format(record: logging.LogRecord) -> str | None:
+    """Return the text, ``None`` where its arguments do not fit: that is the handler's to report."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return None
+
+
 def _kinds_of(record: logging.LogRecord) -> list[tuple[object, int]]:
-    """Return what equal records agree in, each with how many are written; nothing for one that is always written."""
+    """Return what equal records agree in, the widest first, and how many of each are written.
+
+    Nothing for a record that is always written.
+    """
     call = getattr(record, "call", None)
     if call is not None:
         kind = (call["route"], call["status"], call["code"])
-        return [((*kind, call["client"]), FREE_LINES), (kind, FREE_LINES_OF_ALL)] if call["status"] >= 400 else []
+        is_accepted = 200 <= call["status"] < 300
+        return [] if is_accepted else [(kind, FREE_LINES_OF_ALL), ((*kind, call["client"]), FREE_LINES)]
     if record.name.startswith(_SUSPICIOUS):
         return [((record.name, record.levelno), FREE_LINES)]
     return [((record.name, record.levelno, _find_error(record) or _find_text(record)), FREE_LINES)]
@@ -104,7 +132,9 @@ def _kinds_of(record: logging.LogRecord) -> list[tuple[object, int]]:
 def _find_text(record: logging.LogRecord) -> object:
     """Return the text before its arguments; where a server has put them in itself, the line that has logged it."""
     is_put_in = not record.args and record.name.startswith(_QUOTING)
-    return (record.pathname, record.lineno) if is_put_in else record.msg
+    if is_put_in or not isinstance(record.msg, str):
+        return record.pathname, record.lineno
+    return record.msg[:MOST_CHARACTERS]
 
 
 def _find_error(record: logging.LogRecord) -> object:
@@ -123,6 +153,5 @@ def _tell(record: logging.LogRecord, held_back: int) -> None:
     call = getattr(record, "call", None)
     if call is not None:
         record.call = {**call, "repeated": held_back}
-    else:
-        record.msg = f"{record.getMessage()} (repeated {held_back} times)"
-        record.args = ()
+    elif (text := _format(record)) is not None:
+        record.msg, record.args = f"{text} (repeated {held_back} times)", ()

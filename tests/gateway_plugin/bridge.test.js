@@ -118,3 +118,13 @@ test("many calls at once are each answered", async () => {
   const answers = await Promise.all(Array.from({ length: 50 }, (_, number) => call({ number })));
   assert.deepEqual(answers.map((answer) => answer.json.value.number), Array.from({ length: 50 }, (_, number) => number));
 });
+
+test("guesses of the token do not fill the Gateway's log, whatever they are called", async () => {
+  logged.length = 0;
+  const answers = [];
+  for (let index = 0; index < 60; index += 1) {
+    answers.push(await ask("GET", "/v1/health", undefined, { Authorization: "Bearer wrong", "X-Request-Id": `guess-${index}` }));
+  }
+  assert.ok(answers.every(({ status }) => status === 401));
+  assert.ok(logged.length <= 20);
+});

@@ -1,6 +1,7 @@
 // The bridge's server, spoken to in bytes: what is cut, pipelined, too much or no request.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
@@ -103,6 +104,40 @@ for (const [name, text, status] of [
 test("a peer that has presented nothing yet is not waited for", async () => {
   assert.equal(await say([]), "");
   assert.equal(await say(["POST /a HTTP/1.1\r\n"]), "");
+});
+
+test("peers without a token keep out none that has one", async () => {
+  const full = createWireServer({
+    bodyLimitBytes: 10,
+    maxConnections: 4,
+    judge: ({ path: asked }) => (asked === "/no" ? { status: 401, text: "no" } : undefined),
+    answer: async () => ({ status: 200, text: '"ok"' }),
+    refuse: (status) => ({ status, text: String(status) }),
+  });
+  const where = path.join(folder, "full.sock");
+  await new Promise((resolve) => full.server.listen(where, resolve));
+  const open = () => net.connect(where).on("error", () => {});
+  const ask = (socket) => {
+    socket.write(post("{}"));
+    return once(socket, "data");
+  };
+  const admitted = open();
+  await ask(admitted);
+  const silent = [];
+  for (let index = 0; index < 8; index += 1) {
+    silent.push(open());
+    await once(silent[index], "connect");
+  }
+  const late = open();
+  await ask(late);
+  await ask(admitted);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(
+    silent.map((socket) => socket.closed),
+    [...Array(6).fill(true), false, false],
+  );
+  full.close();
+  full.server.close();
 });
 
 test("dripping a head buys no time", async () => {

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openclaw_webhooks.guards.client_address import client_address, is_trusted_peer, parse_address, peer_behind_host
+from openclaw_webhooks.guards.client_address import (
+    client_address,
+    find_peer,
+    is_trusted_peer,
+    parse_address,
+    peer_behind_host,
+)
 from openclaw_webhooks.guards.head import RequestHead
 
 TRUSTED = [ip_network("10.0.0.0/8"), ip_network("127.0.0.1/32"), ip_network("fd00::/8")]
@@ -130,6 +136,24 @@ def test_no_forged_header_changes_the_address_of_an_untrusted_peer(forwarded: st
 def test_a_gateway_that_names_no_caller_did_not_serve_a_unix_socket() -> None:
     behind = peer_behind_host(head(None, x_openclaw_webhooks_host="token"), "token")
     assert address_of(behind) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("client", "server", "peer"),
+    [
+        (("192.0.2.1", 4711), ("127.0.0.1", 8787), "192.0.2.1"),
+        (None, ("127.0.0.1", 8787), "unknown"),
+        (("", 0), ("::1", 8787), "unknown"),
+        (None, ("/run/webhooks.sock", None), None),
+        (("", 0), ("/run/webhooks.sock", None), None),
+        (None, ("/", "r"), None),
+        (None, None, None),
+    ],
+)
+def test_only_a_unix_socket_has_peers_without_a_name(
+    client: tuple[str, int] | None, server: tuple[str, int | str | None] | None, peer: str | None
+) -> None:
+    assert find_peer(client, server) == peer
 
 
 @pytest.mark.parametrize(

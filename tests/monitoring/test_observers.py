@@ -171,6 +171,50 @@ def test_a_flood_of_refusals_to_many_callers_is_folded_too() -> None:
     assert floods.filter(build_log_record("%s", "x", call=refusal | {"client": "192.0.2.1", "status": 503}))
 
 
+def test_many_callers_cannot_push_out_the_count_of_all() -> None:
+    floods = FloodFilter(clock=lambda: 0.0)
+    refusal = {"route": "zapier", "status": 401, "code": None}
+    records = [build_log_record("%s", "x", call=refusal | {"client": f"2001:db8::{n:x}"}) for n in range(5_000)]
+    assert sum(map(floods.filter, records)) == FREE_LINES_OF_ALL
+
+
+def test_what_was_held_back_of_all_callers_is_told() -> None:
+    now = [0.0]
+    floods = FloodFilter(clock=lambda: now[0])
+    refusal = {"route": "zapier", "status": 401, "code": None}
+    for number in range(1_000):
+        floods.filter(build_log_record("%s", "x", call=refusal | {"client": f"192.0.2.{number}"}))
+    now[0] = WINDOW_SECONDS
+    last = build_log_record("%s", "x", call=refusal | {"client": "198.51.100.1"})
+    assert floods.filter(last)
+    assert f"repeated={1_000 - FREE_LINES_OF_ALL}" in KeyValueFormatter().format(last)
+
+
+def test_callers_that_leave_are_folded_as_refused_ones() -> None:
+    floods = FloodFilter(clock=lambda: 0.0)
+    left = {"route": "zapier", "status": 0, "code": None, "client": "192.0.2.1"}
+    assert sum(floods.filter(build_log_record("%s", "x", call=left)) for _ in range(50)) == FREE_LINES
+
+
+@pytest.mark.parametrize("name", ["a.logger", "django.request"])
+def test_a_record_that_is_no_text_or_does_not_fit_its_arguments_stops_nothing(name: str) -> None:
+    now = [0.0]
+    floods = FloodFilter(clock=lambda: now[0])
+    for message, arguments in (({"a": ["dictionary"]}, ()), ("%d of %d", ("x",)), ("%(a)s", ({},))):
+        records = [build_log_record(message, *arguments, name=name) for _ in range(FREE_LINES + 1)]  # type: ignore[arg-type]
+        assert sum(map(floods.filter, records)) == FREE_LINES
+        now[0] += WINDOW_SECONDS
+        assert floods.filter(build_log_record(message, *arguments, name=name))  # type: ignore[arg-type]
+
+
+def test_a_traceback_that_quotes_without_end_is_cut_in_its_middle() -> None:
+    record = build_log_record("failed")
+    record.exc_info = (ValueError, ValueError("x" * 100_000), None)
+    line = KeyValueFormatter().format(record)
+    assert "ValueError: xxx" in line
+    assert len(line) < 20_000
+
+
 def raise_one(number: int) -> Exception:
     try:
         raise LookupError(number)

@@ -342,10 +342,10 @@ def test_a_path_that_is_no_utf_8_is_django_s_to_judge(pages_of: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "address"), [(("/run/unix", None), ""), (None, ""), (("testserver", 80), "unknown")]
+    ("server", "address"), [(("/run/unix", None), ""), (None, ""), (("/", "r"), ""), (("testserver", 80), "unknown")]
 )
 def test_a_peer_without_an_address_is_blank_on_a_unix_socket_alone(
-    pages_of: Serve, server: tuple[str, int | None] | None, address: str
+    pages_of: Serve, server: tuple[str, int | str | None] | None, address: str
 ) -> None:
     scope = build_scope("/", {"host": "testserver"}, client=None) | {"server": server}
     scope.pop("raw_path")

@@ -7,6 +7,7 @@ import { hash, timingSafeEqual } from "node:crypto";
 import { chmod, rm } from "node:fs/promises";
 import path from "node:path";
 
+import { Floods } from "./floods.js";
 import { Refused } from "./flows.js";
 import { preparePrivateSocket, prepareSocketFolder } from "./sockets.js";
 import { createWireServer } from "./wire.js";
@@ -62,7 +63,8 @@ class CallFailed extends Error {
  * @returns {Promise<{url: string, stop: () => Promise<void>}>} `url` as OPENCLAW_WEBHOOKS_BRIDGE_URL wants it.
  */
 export async function startBridge({ flows, settings, stateDir, about, logger }) {
-  const bridge = { flows, about, logger, tokenDigest: settings.token && digest(settings.token), isStopping: false };
+  const tokenDigest = settings.token && digest(settings.token);
+  const bridge = { flows, about, logger, floods: new Floods(), tokenDigest, isStopping: false };
   const wire = createWireServer({
     bodyLimitBytes: BODY_LIMIT_BYTES,
     judge: (request) => judge(bridge, request),
@@ -124,7 +126,7 @@ async function answer(bridge, request, body) {
 
 function refuse(bridge, request, error, status = undefined) {
   const code = error instanceof Refused ? error.code : "call_failed";
-  report(bridge.logger, request, code, error);
+  report(bridge, request, code, error);
   const told = { ok: false, error: { code, message: MESSAGES[code], applied: error.applied ?? "no" } };
   return { status: status ?? STATUS[code], text: JSON.stringify(told) };
 }
@@ -171,11 +173,13 @@ function parseJson(text) {
   }
 }
 
-function report(logger, request, code, error) {
+function report({ logger, floods }, request, code, error) {
   const id = request?.fields.get("x-request-id");
   const which = id !== undefined && /^[\w.-]{1,64}$/.test(id) ? ` request=${id}` : "";
-  if (code === "call_failed") logger.error(`[openclaw-webhooks] a TaskFlow call failed:${which} ${error.kind ?? error.name}`);
-  else logger.warn?.(`[openclaw-webhooks] refused:${which} ${code}`);
+  if (code === "call_failed") return logger.error(`[openclaw-webhooks] a TaskFlow call failed:${which} ${error.kind ?? error.name}`);
+  const line = floods.pass(code, `[openclaw-webhooks] refused:${which} ${code}`);
+  if (line !== undefined) logger.warn?.(line);
+  return undefined;
 }
 
 function isTokenRight(expected, { fields }) {

@@ -2,6 +2,7 @@
 //
 // Owns who is told what when the server does not answer. One request's way is passage.js, connections are upstream.js.
 
+import { Floods } from "./floods.js";
 import { Passage, buildHead } from "./passage.js";
 import { createUpstream } from "./upstream.js";
 
@@ -10,6 +11,7 @@ const RETRY_AFTER_SECONDS = 1;
 /** Make the handler of all routes; until `connect` is called the server counts as away. */
 export function createProxy({ logger }) {
   const upstream = createUpstream();
+  const floods = new Floods();
   let target;
   return {
     connect(to) {
@@ -21,7 +23,11 @@ export function createProxy({ logger }) {
       const head = buildHead(req, target.token);
       if (head === undefined) return answerText(req, res, 400, "Bad Request");
       const { socketPath } = target;
-      return passOn({ req, res, head, connection: upstream.take(socketPath), connectAnew: () => upstream.connect(socketPath), logger });
+      const report = (why) => {
+        const line = floods.pass(why, `[openclaw-webhooks] the server did not answer (${why})`);
+        if (line !== undefined) logger.warn?.(line);
+      };
+      return passOn({ req, res, head, connection: upstream.take(socketPath), connectAnew: () => upstream.connect(socketPath), report });
     },
   };
 }
@@ -32,18 +38,18 @@ function dropGone(res) {
   return true;
 }
 
-function passOn({ req, res, head, logger, ...connections }) {
+function passOn({ req, res, head, report, ...connections }) {
   return new Promise((resolve) => {
     const end = (error) => {
-      if (error) answerFailure({ req, res, error, logger });
+      if (error) answerFailure({ req, res, error, report });
       resolve(true);
     };
     new Passage({ req, res, end, ...connections }).send(head);
   });
 }
 
-function answerFailure({ req, res, error, logger }) {
-  logger.warn?.(`[openclaw-webhooks] the server did not answer (${error.code ?? error.message})`);
+function answerFailure({ req, res, error, report }) {
+  report(error.code ?? error.message);
   if (wasNeverReached(error)) answerAway(req, res);
   else answerUnknown(req, res);
 }

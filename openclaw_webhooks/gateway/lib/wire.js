@@ -11,6 +11,7 @@ const HEAD_MAX_BYTES = 16 * 1024;
 const IDLE_MS = 75_000;
 /** A peer that has presented no token yet has this long for each head. */
 const HEAD_MS = 5_000;
+/** At this bound the oldest peer gives way that has presented no token: none of them keeps out one that has. */
 const MAX_CONNECTIONS = 1024;
 /** A request that has begun must be whole by then; told to whoever sends the next piece of it. */
 const REQUEST_MS = 60_000;
@@ -41,25 +42,34 @@ const REASONS = {
  *   the head is there: an answer instead of the body, if there is one.
  * @param {(request: object, body: Buffer) => Promise<object>} app.answer `{status, text}`, the text JSON; never rejects.
  * @param {number} [app.headMs] How long a head may take.
+ * @param {number} [app.maxConnections] How many there may be; a new one is never refused.
  * @param {(status: number) => object} app.refuse The answer to what is no request: 400, 408, 411, 413, 431 or 500.
  * @returns {{server: net.Server, close: () => void, closeResting: () => void}}
  */
 export function createWireServer(app) {
   const conversations = new Set();
   const server = net.createServer({ noDelay: true }, (socket) => {
+    if (conversations.size >= (app.maxConnections ?? MAX_CONNECTIONS)) makeRoom(conversations);
     const conversation = new Conversation(app, socket);
     conversations.add(conversation);
     socket.once("close", () => conversations.delete(conversation));
   });
-  server.maxConnections = MAX_CONNECTIONS;
   const closeThose = (isMeant) => {
     for (const conversation of conversations) if (isMeant(conversation)) conversation.socket.destroy();
   };
   return { server, close: () => closeThose(() => true), closeResting: () => closeThose((each) => each.isResting) };
 }
 
-/** One connection. */
+function makeRoom(conversations) {
+  const all = [...conversations];
+  const leaving = all.find((each) => !each.isAdmitted) ?? all[0];
+  conversations.delete(leaving);
+  leaving.socket.destroy();
+}
+
+/** One connection. `isAdmitted` once a head of it was judged to be right. */
 class Conversation {
+  isAdmitted = false;
   #app;
   #received = NOTHING;
   #request;
@@ -118,6 +128,7 @@ class Conversation {
   #admit(request) {
     const refusal = this.#app.judge(request);
     if (refusal) return this.#end(refusal);
+    this.isAdmitted = true;
     this.socket.setTimeout(IDLE_MS);
     if (request.fields.has("transfer-encoding")) return this.#refuse(411);
     if (request.length > this.#app.bodyLimitBytes) return this.#refuse(413);
