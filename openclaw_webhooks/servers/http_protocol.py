@@ -30,7 +30,6 @@ from openclaw_webhooks.servers.whole_messages import WHOLE_MESSAGES
 _PIECE_BYTES: Final = 1024
 """How much is parsed at once: it bounds how many pipelined requests wait in a connection."""
 _FIELD_FRAMING_BYTES: Final = len(b": \r\n")
-_UPGRADE_TOKENS: Final = frozenset((b"upgrade", b"http2-settings"))
 
 
 class _Refused(Exception):
@@ -234,7 +233,8 @@ class BoundedProtocol(HttpToolsProtocol):
         each request, also with those that have a body.
         """
         target, method, version = self.url, self.parser.get_method(), self.parser.get_http_version().encode("ascii")
-        fields = [b"%s: %s\r\n" % (name, _without_offer(name, value)) for name, value in self.headers]
+        # The parser knows no offer without this field, whatever ``Connection`` and ``Proxy-Connection`` say.
+        fields = [b"%s: %s\r\n" % field for field in self.headers if field[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         return memoryview(b"%s %s HTTP/%s\r\n%s\r\n%s" % (method, target, version, b"".join(fields), rest))
 
@@ -321,11 +321,3 @@ class BoundedProtocol(HttpToolsProtocol):
 def build_http_protocol(watch: ConnectionWatch) -> Callable[..., BoundedProtocol]:
     """Build what uvicorn's ``http`` setting takes, for the connections of one worker."""
     return partial(BoundedProtocol, watch=watch)
-
-
-def _without_offer(name: bytes, value: bytes) -> bytes:
-    """Return a field's value without the offer of another protocol, which ``Connection`` makes and others describe."""
-    if name != b"connection":
-        return value
-    tokens = [token.strip() for token in value.split(b",")]
-    return b", ".join([token for token in tokens if token.lower() not in _UPGRADE_TOKENS])
