@@ -157,7 +157,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Begin the next request, read the rest of this one, or wait for a further one."""
         self.server_state.total_requests += 1
-        self._running = None
+        if self._running is not None:
+            self._running.body = bytearray()  # The application did not want it.
+            self._running = None
         if self.transport.is_closing() or (self._is_deaf and not self.pipeline):
             return
         if self.pipeline:
@@ -168,6 +170,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._rest()
         if not self.pipeline:
+            self._expect_head()
             if self._received is None:
                 self.flow.resume_reading()
             else:
@@ -222,9 +225,14 @@ class BoundedProtocol(HttpToolsProtocol):
             return None
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif self._awaits_head and self._head_bytes and (self._timer is None or self._is_resting):
-            self._wait(self._watch.limits.head_seconds, self._end_head)
+        else:
+            self._expect_head()
         return None
+
+    def _expect_head(self) -> None:
+        """Give a head that was begun its time, which does not run while nothing is read of it."""
+        if self._awaits_head and self._head_bytes and not self.pipeline and (self._timer is None or self._is_resting):
+            self._wait(self._watch.limits.head_seconds, self._end_head)
 
     def _without_upgrade(self, rest: memoryview) -> memoryview:
         """Return a head without its offer of another protocol, and what follows (RFC 9110 section 7.8).
@@ -251,7 +259,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def _rest(self) -> None:
         """Wait for a next request, of which a part may be there."""
         self._watch.note_idle(self)
+        self.cycle = cast("Any", None)
         if not self._head_bytes:
+            # Thousands of fields take 300 KB.
+            self.scope = self.headers = cast("Any", None)
             self._wait(self.timeout_keep_alive, self.transport.close)
             self._is_resting = True
 
