@@ -30,7 +30,6 @@ from openclaw_webhooks.servers.whole_messages import WHOLE_MESSAGES
 _PIECE_BYTES: Final = 1024
 """How much is parsed at once: it bounds how many pipelined requests wait in a connection."""
 _FIELD_FRAMING_BYTES: Final = len(b": \r\n")
-_UPGRADE_TOKENS: Final = frozenset((b"upgrade", b"http2-settings"))
 
 
 class _Refused(Exception):
@@ -158,7 +157,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Begin the next request, read the rest of this one, or wait for a further one."""
         self.server_state.total_requests += 1
-        self._running = None
+        if self._running is not None:
+            self._running.body = bytearray()  # The application did not want it.
+            self._running = None
         if self.transport.is_closing() or (self._is_deaf and not self.pipeline):
             return
         if self.pipeline:
@@ -169,6 +170,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._rest()
         if not self.pipeline:
+            self._expect_head()
             if self._received is None:
                 self.flow.resume_reading()
             else:
@@ -223,9 +225,14 @@ class BoundedProtocol(HttpToolsProtocol):
             return None
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif self._awaits_head and self._head_bytes and (self._timer is None or self._is_resting):
-            self._wait(self._watch.limits.head_seconds, self._end_head)
+        else:
+            self._expect_head()
         return None
+
+    def _expect_head(self) -> None:
+        """Give a head that was begun its time, which does not run while nothing is read of it."""
+        if self._awaits_head and self._head_bytes and not self.pipeline and (self._timer is None or self._is_resting):
+            self._wait(self._watch.limits.head_seconds, self._end_head)
 
     def _without_upgrade(self, rest: memoryview) -> memoryview:
         """Return a head without its offer of another protocol, and what follows (RFC 9110 section 7.8).
@@ -234,7 +241,8 @@ class BoundedProtocol(HttpToolsProtocol):
         each request, also with those that have a body.
         """
         target, method, version = self.url, self.parser.get_method(), self.parser.get_http_version().encode("ascii")
-        fields = [b"%s: %s\r\n" % (name, _without_offer(name, value)) for name, value in self.headers]
+        # The parser knows no offer without this field, whatever ``Connection`` and ``Proxy-Connection`` say.
+        fields = [b"%s: %s\r\n" % field for field in self.headers if field[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         return memoryview(b"%s %s HTTP/%s\r\n%s\r\n%s" % (method, target, version, b"".join(fields), rest))
 
@@ -251,7 +259,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def _rest(self) -> None:
         """Wait for a next request, of which a part may be there."""
         self._watch.note_idle(self)
+        self.cycle = cast("Any", None)
         if not self._head_bytes:
+            # Thousands of fields take 300 KB.
+            self.scope = self.headers = cast("Any", None)
             self._wait(self.timeout_keep_alive, self.transport.close)
             self._is_resting = True
 
@@ -321,11 +332,3 @@ class BoundedProtocol(HttpToolsProtocol):
 def build_http_protocol(watch: ConnectionWatch) -> Callable[..., BoundedProtocol]:
     """Build what uvicorn's ``http`` setting takes, for the connections of one worker."""
     return partial(BoundedProtocol, watch=watch)
-
-
-def _without_offer(name: bytes, value: bytes) -> bytes:
-    """Return a field's value without the offer of another protocol, which ``Connection`` makes and others describe."""
-    if name != b"connection":
-        return value
-    tokens = [token.strip() for token in value.split(b",")]
-    return b", ".join([token for token in tokens if token.lower() not in _UPGRADE_TOKENS])

@@ -356,6 +356,43 @@ def test_a_connection_goes_on_after_the_rest_of_an_answered_request() -> None:
     run(talk)
 
 
+def test_a_connection_that_waits_holds_nothing_of_its_last_request() -> None:
+    fields = b"".join(b"%c%c:%c\r\n" % (97 + number % 26, 97 + number // 26, 97) for number in range(600))
+
+    async def talk(served: Served) -> None:
+        caller = await served.connect()
+        await caller.send(HEAD % b"at-once" + fields + b"Content-Length: 300000\r\n\r\n" + b"x" * 200_000)
+        assert await caller.read_status() == 200
+        (connection,) = served.connections
+        assert not connection.cycle.body
+        await caller.send(b"x" * 100_000)
+        await until(lambda: connection.cycle is None)
+        assert not connection.headers
+        assert not connection.scope
+        await caller.send(HEAD % b"echo" + fields + b"Content-Length: 2\r\n\r\nhi")
+        assert await caller.read_status() == 200
+        await until(lambda: connection.cycle is None)
+
+    run(talk)
+
+
+def test_a_head_has_its_time_from_when_it_is_read() -> None:
+    """Requests that were sent ahead of an answer wait for it; a head of which only a part was read waits with them."""
+
+    async def talk(served: Served) -> None:
+        caller = await served.connect()
+        ahead = HEAD % b"held" + b"Content-Length: 2\r\n\r\nhi"
+        await caller.send(ahead * 2 + ahead[:20])
+        await asyncio.sleep(0.4)
+        caller.writer.write(ahead[20:])
+        served.release.set()
+        assert [await caller.read_status() for _ in range(3)] == [200] * 3
+        await caller.send(ahead * 2 + ahead[:20])
+        assert await caller.read_statuses() == [200, 200, 408]
+
+    run(talk, head_seconds=0.2)
+
+
 def test_too_many_connections_end_the_longest_idle_one() -> None:
     async def talk(served: Served) -> None:
         proxy = [await served.connect(source="127.0.0.9") for _ in range(4)]

@@ -253,6 +253,8 @@ def test_a_slow_body_is_not_the_protocols_business() -> None:
     [
         ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__"),
         ("Connection: Upgrade", "Upgrade: websocket"),
+        ("Proxy-Connection: Upgrade", "Upgrade: h2c"),
+        ("Connection: keep-alive, Upgrade", "Proxy-Connection: upgrade", "Upgrade: h2c", "Upgrade: websocket"),
     ],
 )
 def test_an_offered_upgrade_is_passed_over_and_the_body_kept(fields: tuple[str, ...]) -> None:
