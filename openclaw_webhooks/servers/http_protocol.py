@@ -30,6 +30,8 @@ from openclaw_webhooks.servers.whole_messages import WHOLE_MESSAGES
 _PIECE_BYTES: Final = 1024
 """How much is parsed at once: it bounds how many pipelined requests wait in a connection."""
 _FIELD_FRAMING_BYTES: Final = len(b": \r\n")
+_VERSIONS: Final = ("1.1", "1.0")
+"""The parser takes 0.9, which is a request line without a version, and 2.0 as well."""
 
 
 class _Refused(Exception):
@@ -253,7 +255,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if size_bytes > MAX_HEAD_BYTES:
             raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         hosts = [value for name, value in self.headers if name == b"host"]
-        if not is_host_valid(hosts, self.parser.get_http_version()):
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS or not is_host_valid(hosts, version):
             raise _Refused(HTTPStatus.BAD_REQUEST)
 
     def _rest(self) -> None:

@@ -282,6 +282,11 @@ def test_an_offered_upgrade_is_passed_over_and_the_body_kept(fields: tuple[str, 
         b"POST /hook HTTP/1.1\r\nHost : x\r\n\r\n",
         b"POST /hook HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
         b"POST /hook HTTP/1.1\r\nX: a\r\n folded\r\n\r\n",
+        b"GET /hook\r\nHost: x\r\n\r\n",
+        b"GET /hookHTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n",
+        b"GET /hook HTTP/2.0\r\nHost: x\r\n\r\n",
+        b"GET /hook HTTP/2.0\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ],
 )
 def test_what_is_no_http_is_refused(sent: bytes) -> None:
