@@ -34,7 +34,8 @@ def are_tests_running() -> bool:
     Django has no public way to ask (5.2, ``setup_test_environment``), and a server need not import its test tools.
     """
     utils = sys.modules.get("django.test.utils")
-    return utils is not None and hasattr(utils._TestState, "saved_data")
+    # Another thread may be importing the module.
+    return hasattr(getattr(utils, "_TestState", None), "saved_data")
 
 
 async def run_in_test_thread(call: Callable[[], T]) -> T:

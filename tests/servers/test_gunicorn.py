@@ -58,7 +58,7 @@ def test_withheld_bodies_of_refused_callers_keep_nobody_waiting(server: Server, 
             caller.sendall(head(length=length))
         started = time.monotonic()
         assert status_of(server.ask(head(length=23, extra="Connection: close\r\n") + BODY)) == 401
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2, "gunicorn would wait for five seconds"
         for caller in callers:
             response = read_all(caller)
             assert status_of(response) == 401
@@ -305,7 +305,7 @@ def _check_withheld_bodies_cost_nothing(server: Server) -> None:
             stack.enter_context(server.connect()).sendall(head(length=length))
         started = time.monotonic()
         server.state()
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2, "gunicorn would wait for five seconds"
 
 
 def test_without_the_hooks_only_the_announcement_and_the_held_back_invitation_are_lost() -> None:
