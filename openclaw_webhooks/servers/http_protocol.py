@@ -29,6 +29,8 @@ from openclaw_webhooks.servers.whole_messages import WHOLE_MESSAGES
 
 _PIECE_BYTES: Final = 1024
 """How much is parsed at once: it bounds how many pipelined requests wait in a connection."""
+_PIECES_PER_TURN: Final = 16
+"""How many are parsed before others have their turn: a piece of chunks of one byte each takes 0.2 ms."""
 _FIELD_FRAMING_BYTES: Final = len(b": \r\n")
 _VERSIONS: Final = ("1.1", "1.0")
 """The parser takes 0.9, which is a request line without a version, and 2.0 as well."""
@@ -198,18 +200,26 @@ class BoundedProtocol(HttpToolsProtocol):
         """Parse what was received, until its end or until a request has to wait for its turn."""
         data, self._received = self._received, None
         self.flow.has_waiting_data = False
+        pieces_left = _PIECES_PER_TURN
         while data and not self._is_deaf and not self.transport.is_closing():
-            if self.pipeline:
-                self._received = data
-                self.flow.pause_reading()
-                self.flow.has_waiting_data = True
+            if self.pipeline or not pieces_left:
+                self._keep_waiting(data)
                 return
+            pieces_left -= 1
             piece: memoryview | None = data[:_PIECE_BYTES]
             data = data[_PIECE_BYTES:]
             while piece:
                 piece = self._parse_piece(piece)
         if not self.pipeline and not self._is_receiving_too_much():
             self.flow.resume_reading()
+
+    def _keep_waiting(self, data: memoryview) -> None:
+        """Parse the rest in its turn: after the requests before it, or after what else the event loop has to do."""
+        self._received = data
+        self.flow.pause_reading()
+        self.flow.has_waiting_data = True
+        if not self.pipeline:
+            self.loop.call_soon(self._parse)
 
     def _is_receiving_too_much(self) -> bool:
         return self.cycle is not None and len(self.cycle.body) > HIGH_WATER_LIMIT
